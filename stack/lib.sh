@@ -1,0 +1,214 @@
+# Shared functions of ./dev, stack/* and the tests. Source it; it changes no state by itself:
+#
+#     set -euo pipefail
+#     . "$(dirname "$(readlink -f "$0")")/lib.sh"
+#
+# Folders (both may be set by the caller; a second stack lives beside the first in another SLIPWAY_DEV):
+#   SLIPWAY_TOP    the top of the source tree
+#   SLIPWAY_CACHE  binaries and base images that only the first run makes, by version
+#   SLIPWAY_DEV    data, logs and pid files of a running stack
+# shellcheck shell=bash
+
+SLIPWAY_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+SLIPWAY_CACHE=${SLIPWAY_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/slipway}
+SLIPWAY_DEV=${SLIPWAY_DEV:-$SLIPWAY_TOP/.dev}
+export SLIPWAY_TOP SLIPWAY_CACHE SLIPWAY_DEV
+
+# Seconds that a process gets to end after TERM, before KILL.
+STOP_SECONDS=20
+# Lines of a log that are shown when its step failed.
+FAILURE_LINES=40
+
+# --- words to the person -------------------------------------------------------------------------
+
+# say TEXT: a heading; note TEXT: a line under it.
+say() { printf -- '-----> %s\n' "$*"; }
+note() { printf -- '       %s\n' "$*"; }
+# warn TEXT, die TEXT: to standard error; die ends the script with exit code 1.
+warn() { printf -- ' !     %s\n' "$*" >&2; }
+die() {
+    warn "$*"
+    exit 1
+}
+
+# step_run LABEL TEXT LOG COMMAND...: says TEXT, runs COMMAND with its output in LOG, says how long
+# it took. On failure shows the end of LOG and returns COMMAND's exit code. LABEL is one word that
+# marks the closing line, so that steps may run side by side. When COMMAND is a function, don't call
+# step_run inside "if" or "||": the shell ignores "set -e" in all that runs there.
+step_run() {
+    local label=$1 text=$2 log=$3 begin=$SECONDS rc=0
+    shift 3
+    mkdir -p "$(dirname "$log")"
+    say "$text"
+    # In the background, and waited for: a trap of the caller then runs at once, not after COMMAND.
+    (
+        set -e
+        "$@"
+    ) >"$log" 2>&1 </dev/null &
+    wait "$!" || rc=$?
+    if ((rc != 0)); then
+        warn "$label: failed after $((SECONDS - begin)) s (exit $rc). The end of $log:"
+        tail -n "$FAILURE_LINES" "$log" | sed 's/^/       /' >&2
+        return "$rc"
+    fi
+    note "$label: done in $((SECONDS - begin)) s"
+}
+
+# have COMMAND...: are all of them on the PATH (or, for root's tools, in sbin)?
+have() {
+    local name
+    for name; do
+        PATH=$PATH:/usr/sbin:/sbin command -v "$name" >/dev/null || return 1
+    done
+}
+
+# need COMMAND...: ends the script with the way out when one is missing.
+need() {
+    local name
+    for name; do
+        have "$name" || die "$name is missing. Run ./dev deps (as root) to install it."
+    done
+}
+
+# need_root WHAT: ends the script when not root.
+need_root() { ((EUID == 0)) || die "$1 needs root. Run it as root."; }
+
+# with_lock NAME COMMAND...: runs COMMAND (which may be a function) while no other run holds NAME.
+with_lock() {
+    local name=$1 fd rc=0
+    shift
+    mkdir -p "$SLIPWAY_CACHE/locks"
+    exec {fd}>"$SLIPWAY_CACHE/locks/$name"
+    flock "$fd"
+    "$@" || rc=$?
+    exec {fd}>&-
+    return "$rc"
+}
+
+# recipe_hash PATH...: 16 hexadecimal digits that change when a file's name or bytes change. Folders
+# are read whole. Names count relative to the top folder, so that a clone elsewhere hashes the same.
+recipe_hash() {
+    (
+        cd "$SLIPWAY_TOP"
+        local path
+        for path; do realpath -z --relative-to=. -- "$path"; done |
+            xargs -0 -I{} find {} -type f -print0 | LC_ALL=C sort -z |
+            xargs -0 sha256sum -- | sha256sum | cut -c1-16
+    )
+}
+
+# --- processes -----------------------------------------------------------------------------------
+# A pid file holds "PID START BOOT": the process, its start time in clock ticks since boot
+# (proc(5), stat field 22) and the boot's id. A pid that was given to another process since is
+# thereby known and never signalled.
+
+# proc_identity PID: prints "PID START BOOT" of a process that runs; fails when it doesn't.
+proc_identity() {
+    local stat=
+    # The name in it may hold a newline: read to the end.
+    { IFS= read -rd '' stat <"/proc/$1/stat"; } 2>/dev/null || [[ -n $stat ]] || return 1
+    # The second field is the name in brackets and may hold anything: cut at the last bracket.
+    read -ra stat <<<"${stat##*) }"
+    [[ ${stat[0]} != [ZX] ]] || return 1
+    echo "$1 ${stat[19]} $(</proc/sys/kernel/random/boot_id)"
+}
+
+# proc_pid PIDFILE: prints the process id when that very process still runs; fails otherwise.
+proc_pid() {
+    local noted=
+    { read -r noted <"$1"; } 2>/dev/null || return 1
+    [[ -n $noted && $(proc_identity "${noted%% *}") == "$noted" ]] || return 1
+    echo "${noted%% *}"
+}
+
+# proc_note PIDFILE PID: writes the pid file, whole or not at all.
+proc_note() {
+    proc_identity "$2" >"$1.$BASHPID" && mv "$1.$BASHPID" "$1"
+}
+
+# proc_start PIDFILE LOG COMMAND...: starts COMMAND in its own session with its output in LOG and
+# notes it in PIDFILE. The child notes itself before it becomes COMMAND, so an interrupted script
+# leaves no process that isn't noted. Fails when PIDFILE's process runs already.
+proc_start() {
+    local pidfile=$1 log=$2
+    shift 2
+    if proc_pid "$pidfile" >/dev/null; then
+        warn "${pidfile}: its process runs already"
+        return 1
+    fi
+    mkdir -p "$(dirname "$pidfile")" "$(dirname "$log")"
+    (
+        exec </dev/null >>"$log" 2>&1
+        for fd in /proc/"$BASHPID"/fd/*; do
+            fd=${fd##*/}
+            # A lock that the script holds must not live on in a daemon.
+            if ((fd > 2)); then eval "exec $fd>&-"; fi
+        done
+        proc_note "$pidfile" "$BASHPID"
+        # The shell ignores INT and QUIT in background children: give the defaults back.
+        exec setsid env --default-signal=INT,QUIT "$@"
+    ) &
+    # The child may already have ended: then whoever waits for it to be ready says so.
+    proc_note "$pidfile" "$!" 2>/dev/null || rm -f "$pidfile.$BASHPID"
+}
+
+# proc_stop PIDFILE [SECONDS]: ends PIDFILE's process: TERM, after SECONDS KILL; then KILL for what is
+# left of its session. Does nothing when it doesn't run. Removes PIDFILE.
+proc_stop() {
+    local pidfile=$1 seconds=${2:-$STOP_SECONDS} pid left
+    if pid=$(proc_pid "$pidfile"); then
+        kill -TERM "$pid" 2>/dev/null || true
+        if ! wait_until "$seconds" proc_ended "$pidfile"; then
+            warn "process $pid didn't end within $seconds s of TERM: killed"
+            kill -KILL "$pid" 2>/dev/null || true
+            wait_until "$STOP_SECONDS" proc_ended "$pidfile" || true
+        fi
+        for left in $(pgrep -s "$pid" || true); do
+            kill -KILL "$left" 2>/dev/null || true
+        done
+    fi
+    rm -f "$pidfile"
+}
+
+# proc_ended PIDFILE: the opposite of proc_pid, for wait_until.
+proc_ended() { ! proc_pid "$1" >/dev/null; }
+
+# --- waiting, always with an end -----------------------------------------------------------------
+
+# wait_until SECONDS COMMAND...: runs COMMAND until it succeeds; fails after SECONDS.
+wait_until() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        ((SECONDS < end)) || return 1
+        sleep 0.05
+    done
+}
+
+# wait_ready PIDFILE SECONDS COMMAND...: as wait_until, but fails at once when PIDFILE's process ends.
+wait_ready() {
+    local pidfile=$1 end=$((SECONDS + $2))
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        if proc_ended "$pidfile" || ((SECONDS >= end)); then return 1; fi
+        sleep 0.05
+    done
+}
+
+# Questions for these two. url_ok URL [CURL-OPTION...]: does it answer with a 2xx status? port_open
+# HOST PORT: does something accept? socket_open PATH: does something accept on the Unix socket?
+url_ok() {
+    local url=$1
+    shift
+    curl --noproxy '*' -fsS -o /dev/null --max-time 5 "$@" "$url"
+}
+port_open() { timeout 2 bash -c ': >"/dev/tcp/$0/$1"' "$1" "$2"; }
+socket_open() { timeout 2 socat -u OPEN:/dev/null "UNIX-CONNECT:$1"; }
+
+# free_port: prints a TCP port on 127.0.0.1 that nothing uses now.
+free_port() {
+    python3 -c 'import socket
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1])'
+}
