@@ -1,0 +1,77 @@
+/* HTTP with libcurl's multi interface: one client per remote, its connections are kept and,
+ * with HTTP/2, shared. Bodies and headers are bounded. No request follows a redirect by itself
+ * with credentials: libcurl sends them to the first host only. */
+#ifndef SLIPWAY_BASE_HTTP_H
+#define SLIPWAY_BASE_HTTP_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/vec.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct http; /* the client */
+
+struct http_options {
+    const char *unix_socket;  /* NULL: TCP */
+    const char *ca_file;      /* PEM; NULL: the system's */
+    const char *ca_pem;       /* the same, in memory */
+    const char *cert_file, *key_file; /* client certificate, PEM files */
+    const char *cert_pem, *key_pem;   /* the same, in memory */
+    const char *tls_server_name;      /* for the certificate's check; NULL: the URL's host */
+    bool insecure;            /* do not check the server's certificate (kubeconfig's insecure-skip-tls-verify) */
+    bool http2;               /* try HTTP/2 over TLS and multiplex */
+    long connect_timeout_ms;  /* 0: 10 s */
+};
+
+/* Strings are copied. The caller frees the client; all its requests must be done or freed before. */
+struct http *http_new(const struct http_options *o, struct err *err);
+void http_free(struct http *h);
+
+/* Called with each piece of the response's body. Return 0, or -1 to end the request as failed. */
+typedef int http_body_fn(const char *data, size_t n, void *arg);
+/* Fills at most n bytes of the request's body; returns the number, 0 at the end, -1 on failure. */
+typedef long http_read_fn(char *data, size_t n, void *arg);
+
+struct http_request {
+    const char *method;             /* "GET" */
+    const char *url;
+    const struct vec *headers;      /* "Name: value" each; NULL: none */
+    const void *body; size_t body_len;  /* sent as is; NULL: none */
+    http_read_fn *read; void *read_arg; int64_t read_len; /* streamed body of known length instead */
+    http_body_fn *on_body; void *on_body_arg; /* NULL: collected in the response */
+    size_t body_max;                /* of the response; 0: 1 MiB */
+    long timeout_ms;                /* whole request; 0: 30 s, -1: none (watches, uploads) */
+    long stall_ms;                  /* fails when less than 1 byte a second came for so long; 0: off */
+    bool follow;                    /* follow at most 5 redirects, https never to http */
+};
+
+struct http_response {
+    long status;         /* 0 where none arrived */
+    struct buf body;
+    struct vec headers;  /* "name: value", names in lower case */
+};
+void http_response_init(struct http_response *r);
+void http_response_release(struct http_response *r);
+/* The value of a response header ("location"), NULL where absent. Valid as long as r. */
+const char *http_header(const struct http_response *r, const char *name);
+
+/* Sends one request and waits for its end. A transport failure is -1 with ERR_DOWN; any HTTP
+ * status is success here. */
+int http_do(struct http *h, const struct http_request *q, struct http_response *r, struct err *err);
+
+/* The same in flight: several at a time on one client. http_start copies what it needs of q except
+ * body, callbacks' arguments and r, which must stay until http_done says so or http_cancel. */
+struct http_call;
+struct http_call *http_start(struct http *h, const struct http_request *q, struct http_response *r,
+                             struct err *err);
+/* Drives all calls of the client until something happened, or timeout_ms passed (-1: none), or
+ * extra_fd (-1: none) is readable: then *ret_extra is set. */
+int http_poll(struct http *h, int timeout_ms, int extra_fd, bool *ret_extra, struct err *err);
+/* 1: ended well (r is filled), 0: still running, -1: transport failure (err). After 1 or -1 the call is freed. */
+int http_done(struct http_call *c, struct err *err);
+void http_cancel(struct http_call *c);
+
+#endif

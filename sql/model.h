@@ -1,0 +1,153 @@
+/* What the rows are, in C. Everything here is target-neutral: a release says what shall run,
+ * deployer/target.h's implementations say how. Strings are owned by the struct; each has a
+ * _release function in sql/model.c that frees them and zeroes it. */
+#ifndef SLIPWAY_SQL_MODEL_H
+#define SLIPWAY_SQL_MODEL_H
+
+#include "base/err.h"
+#include "base/vec.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define APP_NAME_MAX 30      /* "slipway-" + app + "-" + process + hashes stays within a DNS label's 63 */
+#define USER_NAME_MAX 32
+#define CONFIG_NAME_MAX 128
+#define CONFIG_VALUE_MAX (64 * 1024)
+#define CONFIG_TOTAL_MAX (900 * 1024) /* a Kubernetes Secret holds 1 MiB in all */
+#define PROCESS_NAME_MAX 63
+#define PROCESSES_MAX 50     /* of one app; a Procfile with more is a mistake */
+
+/* Names, checked once at the border. Each returns 0, or -1 with ERR_USAGE and what was expected. */
+int app_name_check(const char *name, struct err *err);      /* ^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$ */
+int user_name_check(const char *name, struct err *err);     /* ^[a-z]([a-z0-9._-]{0,30}[a-z0-9])?$ */
+int config_name_check(const char *name, struct err *err);   /* ^[A-Za-z_][A-Za-z0-9_]*$, not PORT */
+int process_name_check(const char *name, struct err *err);  /* ^[a-z0-9]([a-z0-9-]*[a-z0-9])?$ */
+
+/* Ordered: a later one includes the earlier ones. */
+enum role { ROLE_NONE, ROLE_VIEW, ROLE_DEPLOY, ROLE_OPERATE, ROLE_OWN };
+const char *role_name(enum role r);
+int role_parse(const char *s, enum role *ret, struct err *err);
+
+struct user {
+    int64_t id;
+    char *name;
+    bool admin, may_create;
+    int64_t created_at;
+};
+void user_release(struct user *u);
+
+struct key {
+    int64_t id, user_id;
+    char *user_name, *name, *type, *fingerprint;
+    void *blob;
+    size_t blob_len;
+    int64_t created_at, last_used_at; /* last_used_at 0: never */
+};
+void key_release(struct key *k);
+
+struct app {
+    int64_t id;
+    char *name, *owner, *deploy_branch;
+    char *lock_reason, *locked_by;   /* NULL: not locked */
+    int64_t locked_at;
+    int64_t live_release_id;         /* 0: none */
+    int64_t live_version;            /* 0: none */
+    char *live_commit;               /* NULL: none, or an image release */
+    int64_t config_version;
+    char *on_disconnect;
+    bool deleting;
+    int64_t created_at;
+};
+void app_release(struct app *a);
+
+/* A process type of an image. */
+struct process {
+    char *type;
+    struct vec command, args;
+    bool is_default;
+};
+struct processes { struct process *v; size_t n; };
+void processes_release(struct processes *p);
+/* JSON as in builds.processes, both ways. */
+int processes_parse(const char *json, struct processes *ret, struct err *err);
+char *processes_json(const struct processes *p);
+const struct process *processes_find(const struct processes *p, const char *type);
+
+struct formation_item { char *process; int count; };
+struct formation { struct formation_item *v; size_t n; };
+void formation_release(struct formation *f);
+int formation_parse(const char *json, struct formation *ret, struct err *err);
+char *formation_json(const struct formation *f);
+/* -1 where the process is not named. */
+int formation_count(const struct formation *f, const char *process);
+void formation_set(struct formation *f, const char *process, int count);
+
+enum build_state {
+    BUILD_QUEUED, BUILD_BUILDING, BUILD_BUILT, BUILD_RELEASING, BUILD_LIVE, BUILD_FAILED, BUILD_CANCELED,
+};
+const char *build_state_name(enum build_state s);
+bool build_state_ended(enum build_state s);
+
+struct build {
+    int64_t id, app_id;
+    char *app, *user, *branch, *old_commit, *commit, *tree, *message;
+    int64_t user_id;
+    bool shallow, no_cache, cancel;
+    int64_t config_version;
+    enum build_state state;
+    int attempts;
+    char *input_hash, *image, *digest, *processes_json, *reason;
+    int64_t reused_from;
+    int exit_code;
+    int64_t release_id;      /* 0: none yet */
+    int64_t created_at, started_at, built_at, ended_at;
+};
+void build_release(struct build *b);
+
+enum release_state {
+    RELEASE_PENDING, RELEASE_RELEASING, RELEASE_LIVE, RELEASE_SUPERSEDED, RELEASE_FAILED, RELEASE_CANCELED,
+};
+const char *release_state_name(enum release_state s);
+bool release_state_ended(enum release_state s); /* everything but pending and releasing */
+
+struct release {
+    int64_t id, app_id, version, build_id, user_id;
+    char *app, *user, *description, *commit;
+    char *source_image, *digest, *image;
+    int64_t config_version;
+    struct formation formation;
+    struct processes processes;
+    bool run_release_command, command_done, cancel;
+    char *manifests;
+    enum release_state state;
+    int attempts;
+    char *step, *reason, *url;
+    int64_t publish_ms, command_ms, apply_ms, rollout_ms; /* -1: not measured */
+    int64_t created_at, started_at, ended_at;
+};
+void release_release(struct release *r);
+
+/* A config variable. value is NULL until opened with a secret key (sql/seal.h). */
+struct config_var {
+    char *name;
+    bool run, build;         /* scopes */
+    void *sealed_run; size_t sealed_run_len;
+    void *sealed_build; size_t sealed_build_len;
+    char *hint;
+    int64_t value_id;
+    int64_t version;         /* the version in which this value was set */
+    char *value; size_t value_len;
+};
+struct config_set { struct config_var *v; size_t n; };
+void config_set_release(struct config_set *c); /* zeroes opened values */
+
+struct audit_row {
+    int64_t id, at;
+    char *user, *fingerprint, *address, *app, *verb, *detail;
+    int result;
+};
+void audit_row_release(struct audit_row *a);
+
+#endif

@@ -1,0 +1,142 @@
+/* The rows' functions, a section for each table family; each family is a file of its own.
+ * "get" functions fill a struct whose former contents are not read; ERR_NOT_FOUND where there is no row.
+ * "list" functions fill an array that the caller releases element by element and then frees.
+ * Functions that touch several rows are one transaction each. After the commit they touch the wake
+ * or log files that store.h names, so callers need not. */
+#ifndef SLIPWAY_SQL_TABLES_H
+#define SLIPWAY_SQL_TABLES_H
+
+#include "sql/model.h"
+#include "sql/store.h"
+
+/* --- users.c */
+int users_add(struct store *s, const char *name, bool admin, bool may_create, int64_t *ret_id, struct err *err);
+int users_get(struct store *s, const char *name, struct user *ret, struct err *err);
+int users_get_id(struct store *s, int64_t id, struct user *ret, struct err *err);
+int users_list(struct store *s, struct user **ret, size_t *ret_n, struct err *err);
+/* Refused (ERR_FAILED) for the last admin and for owners of apps (names them). */
+int users_remove(struct store *s, const char *name, struct err *err);
+
+/* --- keys.c: an authorized_keys line without options ("ssh-ed25519 AAAA… comment") */
+/* Parses and checks: type on the list (ssh-ed25519, ecdsa-sha2-nistp256/384/521, sk-*, ssh-rsa >= 2048 bits),
+ * blob consistent. Fills type, blob, fingerprint; name from the comment where name is NULL in ret. */
+int key_parse(const char *line, struct key *ret, struct err *err);
+int keys_add(struct store *s, int64_t user_id, const char *name, const char *line, struct key *ret, struct err *err);
+int keys_find(struct store *s, const void *blob, size_t n, struct key *ret, struct err *err);
+int keys_used(struct store *s, int64_t id, struct err *err);
+int keys_list(struct store *s, int64_t user_id /* 0: all */, struct key **ret, size_t *ret_n, struct err *err);
+/* By name or fingerprint. */
+int keys_remove(struct store *s, int64_t user_id, const char *which, struct err *err);
+
+/* --- apps.c */
+int apps_create(struct store *s, const char *name, const char *deploy_branch, int64_t owner_id,
+                struct app *ret /* may be NULL */, struct err *err); /* owner gets ROLE_OWN */
+int apps_get(struct store *s, const char *name, struct app *ret, struct err *err);
+int apps_get_id(struct store *s, int64_t id, struct app *ret, struct err *err);
+/* user_id 0: all; else those in which the user has a role. Sorted by name. */
+int apps_list(struct store *s, int64_t user_id, struct app **ret, size_t *ret_n, struct err *err);
+int apps_lock(struct store *s, int64_t id, const char *reason /* NULL: unlock */, const char *who, struct err *err);
+/* Marks it (deleting) and wakes the deployer, which removes the objects and then calls apps_delete. */
+int apps_destroy(struct store *s, int64_t id, struct err *err);
+int apps_delete(struct store *s, int64_t id, struct err *err);
+int apps_deleting(struct store *s, struct app **ret, size_t *ret_n, struct err *err);
+
+/* --- access.c */
+/* The role of a user in an app; admins have ROLE_OWN everywhere. */
+int access_role(struct store *s, const struct user *u, int64_t app_id, enum role *ret, struct err *err);
+int access_grant(struct store *s, int64_t app_id, int64_t user_id, enum role r, struct err *err);
+int access_revoke(struct store *s, int64_t app_id, int64_t user_id, struct err *err);
+struct access_row { char *user; enum role role; };
+int access_list(struct store *s, int64_t app_id, struct access_row **ret, size_t *ret_n, struct err *err);
+
+/* --- config.c */
+struct config_change {
+    const char *name;
+    const void *value; size_t value_len; /* NULL: unset */
+    bool run, build;                     /* scopes of the new value */
+};
+/* The set of one version (sealed). */
+int config_get(struct store *s, int64_t app_id, int64_t version, struct config_set *ret, struct err *err);
+/* Makes a new version out of the newest with all changes applied, sealing values with the public keys in
+ * state/keys. All or nothing. *ret_version is the newest version (the old one where nothing changed).
+ * Must run inside a transaction that the caller has begun (a config change and its release are one). */
+int config_change(struct store *s, int64_t app_id, const struct config_change *v, size_t n,
+                  int64_t *ret_version, struct err *err);
+
+/* --- formation.c: what the next release shall run; missing types: web 1, others 0 */
+int formation_get(struct store *s, int64_t app_id, struct formation *ret, struct err *err);
+int formation_put(struct store *s, int64_t app_id, const struct formation *f, struct err *err);
+
+/* --- builds.c */
+struct build_new {
+    int64_t app_id, user_id;
+    const char *user, *branch, *old_commit, *commit, *tree, *message;
+    bool shallow, no_cache;
+};
+int builds_queue(struct store *s, const struct build_new *b, int64_t *ret_id, struct err *err);
+int builds_get(struct store *s, int64_t id, struct build *ret, struct err *err);
+/* Newest first; app_id 0: all apps. */
+int builds_list(struct store *s, int64_t app_id, int limit, struct build **ret, size_t *ret_n, struct err *err);
+/* The builds of the same app that are before it and have not ended, oldest first: what it waits for. */
+int builds_ahead(struct store *s, int64_t id, struct build **ret, size_t *ret_n, struct err *err);
+/* Leases the oldest queued build whose app has no other build that has not ended, also one whose lease holder
+ * is dead in state building (attempts counted; the fourth attempt fails the build instead). 1: *ret is filled, 0: nothing to do. */
+int builds_lease(struct store *s, const struct lease *me, struct build *ret, struct err *err);
+int builds_renew(struct store *s, const struct lease *me, int64_t id, bool *ret_cancel, struct err *err);
+/* building → built: digest known; makes the release row (next version, config and formation of now) in the
+ * same transaction and wakes the deployer. Only the lease's holder may (ERR_BUSY otherwise). */
+int builds_built(struct store *s, const struct lease *me, int64_t id, const char *image, const char *digest,
+                 const char *processes_json, const char *input_hash, int64_t reused_from,
+                 int64_t *ret_release_id, struct err *err);
+int builds_failed(struct store *s, const struct lease *me, int64_t id, bool canceled, int exit_code,
+                  const char *reason, struct err *err);
+/* Back to queued, lease dropped: the server is stopping and the next start shall do it. */
+int builds_hand_back(struct store *s, const struct lease *me, int64_t id, struct err *err);
+/* Newest build with this input hash whose image is known (any app). ERR_NOT_FOUND. */
+int builds_find_input(struct store *s, const char *input_hash, struct build *ret, struct err *err);
+/* Asks for cancellation: a queued one ends at once, else its worker does it. ERR_FAILED where it has ended. */
+int builds_cancel(struct store *s, int64_t id, const char *who, struct err *err);
+/* Earliest expiry of a lease of a row not ended, of builds or releases; 0: none. For the dispatchers' timer. */
+int leases_next_expiry(struct store *s, int64_t *ret, struct err *err);
+
+/* --- releases.c */
+struct release_new {
+    int64_t app_id, user_id;
+    const char *user, *description;
+    /* Taken from this release (image, digest, processes, commit): the live one for a config change or a
+     * scale, an older one for a rollback. */
+    int64_t from_release_id;
+    int64_t config_version;            /* 0: the app's newest */
+    const struct formation *formation; /* NULL: the app's current */
+    bool run_release_command;
+};
+/* Inside the caller's transaction, or its own where none is open. */
+int releases_create(struct store *s, const struct release_new *r, int64_t *ret_id, int64_t *ret_version, struct err *err);
+int releases_get(struct store *s, int64_t id, struct release *ret, struct err *err);
+int releases_get_version(struct store *s, int64_t app_id, int64_t version, struct release *ret, struct err *err);
+int releases_list(struct store *s, int64_t app_id, int limit, struct release **ret, size_t *ret_n, struct err *err);
+/* As builds_lease: the oldest pending release of an app that has none releasing, or a dead holder's. */
+int releases_lease(struct store *s, const struct lease *me, struct release *ret, struct err *err);
+int releases_renew(struct store *s, const struct lease *me, int64_t id, bool *ret_cancel, struct err *err);
+int releases_step(struct store *s, const struct lease *me, int64_t id, const char *step, struct err *err);
+int releases_published(struct store *s, const struct lease *me, int64_t id, const char *image, int64_t ms, struct err *err);
+int releases_command_done(struct store *s, const struct lease *me, int64_t id, int64_t ms, struct err *err);
+int releases_manifests(struct store *s, const struct lease *me, int64_t id, const char *manifests, int64_t apply_ms, struct err *err);
+/* One transaction: this release live, the former superseded, apps.live_release_id, its build live. */
+int releases_live(struct store *s, const struct lease *me, int64_t id, const char *url, int64_t rollout_ms, struct err *err);
+int releases_failed(struct store *s, const struct lease *me, int64_t id, bool canceled, const char *reason, struct err *err);
+int releases_hand_back(struct store *s, const struct lease *me, int64_t id, struct err *err);
+int releases_cancel(struct store *s, int64_t id, const char *who, struct err *err);
+
+/* --- inventory.c */
+struct inventory_item { char *api_version, *kind, *namespace, *name, *uid; int64_t release_id; };
+void inventory_item_release(struct inventory_item *i);
+int inventory_put(struct store *s, int64_t app_id, const struct inventory_item *i, struct err *err);
+int inventory_list(struct store *s, int64_t app_id, struct inventory_item **ret, size_t *ret_n, struct err *err);
+int inventory_drop(struct store *s, int64_t app_id, const struct inventory_item *i, struct err *err);
+
+/* --- audit.c */
+int audit_add(struct store *s, const struct audit_row *a, struct err *err);
+int audit_list(struct store *s, const char *app /* NULL: all */, int limit, struct audit_row **ret, size_t *ret_n, struct err *err);
+
+#endif
