@@ -1,0 +1,120 @@
+/* Where a release runs. Two implementations stand behind this table: deployer/kubernetes/ and
+ * deployer/docker/; nothing else in the deployer, and nothing outside it, knows which is in use. */
+#ifndef SLIPWAY_DEPLOYER_TARGET_H
+#define SLIPWAY_DEPLOYER_TARGET_H
+
+#include "base/conf.h"
+#include "base/err.h"
+#include "sql/model.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Where text for people goes: whole lines without a newline, plain text and SGR colour only. */
+typedef void target_say_fn(void *arg, const char *line);
+
+/* What every call needs besides its own arguments. */
+struct target_call {
+    target_say_fn *say;      /* progress, for the push's output; never NULL */
+    void *say_arg;
+    bool (*canceled)(void *arg); /* asked between waits; true ends the call with ERR_FAILED "canceled" */
+    void *canceled_arg;
+    int wake_fd;             /* readable when canceled should be asked again; -1: none */
+};
+
+/* A release as the target gets it: opened config (run scope), image by digest. */
+struct target_release {
+    const struct app *app;
+    const struct release *release;
+    const char *image;                  /* host/name@sha256:… in the release registry */
+    const struct config_set *config;    /* opened */
+    bool restore;                       /* putting the last live release back */
+};
+
+/* An object that the target made for the app (goes to the inventory). */
+typedef int target_object_fn(void *arg, const struct inventory_item *item, struct err *err);
+
+struct target_applied {
+    char *manifests;         /* JSON array of what was applied, secret values removed; owned */
+    char *url;               /* where web answers; NULL: not exposed; owned */
+};
+
+/* One process that runs. */
+struct target_instance {
+    char *name;              /* "web.1" for people */
+    char *id;                /* pod or container name */
+    char *process;
+    char *state;             /* "running", "starting", "crashed", "stopping", "pending" */
+    char *reason;            /* NULL: none */
+    int64_t release_version;
+    int restarts;
+    int64_t started_at;      /* ms since 1970; 0: not started */
+    bool ready;
+};
+
+/* A log query: -n, -p, --since, -t. */
+struct target_logs {
+    const char *process;     /* NULL: all */
+    const char *instance;    /* NULL: all */
+    int tail;                /* lines per instance; -1: all */
+    int64_t since_s;         /* 0: no limit */
+    bool follow;
+};
+
+/* Input and output of a command or a log stream; descriptors of a frame stream (base/ipc.h) to the session. */
+struct target_stream { int fd; };
+
+struct target;
+struct inventory_item;
+
+struct target_ops {
+    const char *name;        /* "kubernetes", "docker" */
+
+    /* Reads credentials; opens no connection yet. */
+    int (*open)(const struct conf *c, struct target **ret, struct err *err);
+    void (*close)(struct target *t);
+
+    /* For `slipway check`: says one line a finding ("ok …", or what to do). -1 where something is missing. */
+    int (*check)(struct target *t, target_say_fn *say, void *say_arg, struct err *err);
+
+    /* Runs the release command once and waits for its end, its output through say. ERR_FAILED with exit code and reason. */
+    int (*release_command)(struct target *t, const struct target_release *r, const struct target_call *c,
+                           int64_t timeout_ms, struct err *err);
+
+    /* Makes the target hold the release's objects: idempotent; object is called for each. */
+    int (*apply)(struct target *t, const struct target_release *r, const struct target_call *c,
+                 target_object_fn *object, void *object_arg, struct target_applied *ret, struct err *err);
+
+    /* Waits until the applied release serves with all its instances, or has failed: then *err says why in one
+     * sentence ("web crashed 3 times (exit 1)") after its last log lines went through say. */
+    int (*watch)(struct target *t, const struct target_release *r, const struct target_call *c,
+                 int64_t timeout_ms, struct err *err);
+
+    /* Removes objects of the inventory (only if the uid is still the stored one); removed is called for each that is gone. */
+    int (*prune)(struct target *t, const struct app *app, const struct inventory_item *v, size_t n,
+                 target_object_fn *removed, void *removed_arg, struct err *err);
+
+    /* Removes all that the app has. Missing things are fine. */
+    int (*remove)(struct target *t, const struct app *app, struct err *err);
+
+    /* What runs now. The caller releases each and frees the array. */
+    int (*list)(struct target *t, const struct app *app, struct target_instance **ret, size_t *ret_n, struct err *err);
+
+    /* Restarts all instances of a process (NULL: of all) without downtime, and waits as watch does. */
+    int (*restart)(struct target *t, const struct target_release *r, const char *process,
+                   const struct target_call *c, int64_t timeout_ms, struct err *err);
+
+    /* Writes log lines as IPC_STDOUT frames ("2026-01-02T03:04:05Z web.1 text\n") until the end, or until the peer is gone. */
+    int (*logs)(struct target *t, const struct app *app, const struct target_logs *q,
+                const struct target_stream *io, struct err *err);
+};
+
+void target_instance_release(struct target_instance *i);
+void target_applied_release(struct target_applied *a);
+
+/* The implementation that the setting names. */
+const struct target_ops *target_find(const char *name);
+extern const struct target_ops target_kubernetes;
+
+#endif
