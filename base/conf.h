@@ -22,6 +22,7 @@ enum conf_type {
 };
 
 struct conf {
+    char *file;               /* absolute path of the file read; NULL: defaults only */
     /* [server] */
     char *state;              /* state folder */
     char *host;               /* name that users type, for messages and URLs */

@@ -1,0 +1,94 @@
+/* Commands: what `ssh git@host WORD …` and `slipway admin WORD …` do. A table says for each its
+ * name, arguments, who may use it and what it is for; help, the man page, completion and the
+ * permission test are made from it. Commands run one after the other in a process of their own,
+ * so they are plain blocking code. */
+#ifndef SLIPWAY_GATEWAY_COMMAND_H
+#define SLIPWAY_GATEWAY_COMMAND_H
+
+#include "base/buf.h"
+#include "base/conf.h"
+#include "base/err.h"
+#include "base/vec.h"
+#include "sql/model.h"
+#include "sql/store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define COMMAND_ARGS_MAX 256          /* words of one command line */
+#define COMMAND_STDIN_MAX (1024 * 1024) /* config values and keys; archives are read in pieces */
+
+/* The person's end of a command: an SSH channel, the sideband of a push, or a terminal. */
+struct command_io {
+    /* Standard output and standard error. Waits while the peer's window is full. -1: the peer is gone. */
+    int (*out)(struct command_io *io, const void *data, size_t n);
+    int (*err)(struct command_io *io, const void *data, size_t n);
+    /* Next piece of standard input: its length, 0 at the end, -1 when the peer is gone. */
+    long (*read)(struct command_io *io, void *data, size_t max);
+    /* Keeps the connection alive until fd (-1: none) is readable, input is there (only if want_input),
+     * or timeout_ms (-1: none) passed. IO_* bits; 0: time; IO_GONE: the peer is gone. */
+    int (*wait)(struct command_io *io, int fd, bool want_input, int timeout_ms);
+    bool tty;               /* the client asked for a terminal */
+    int cols, rows;         /* its size; 0 where there is none. Change: IO_RESIZE from wait */
+    bool color;             /* SGR colour is welcome */
+};
+enum { IO_FD = 1, IO_INPUT = 2, IO_RESIZE = 4, IO_GONE = 8 };
+
+int io_outf(struct command_io *io, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int io_errf(struct command_io *io, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* All of standard input, at most b's maximum; more is ERR_USAGE. */
+int io_read_all(struct command_io *io, struct buf *b, struct err *err);
+
+struct command_ctx {
+    const struct conf *conf;
+    struct store *store;
+    struct user user;          /* who */
+    char fingerprint[80];      /* of the key; "local" for slipway admin */
+    char address[64];          /* from where; "local" */
+    struct command_io *io;
+    bool json;                 /* --json was given */
+    /* Set by the dispatcher where the command takes an app, after the permission check. */
+    struct app app;
+    enum role role;
+    /* What the audit row shall say; commands fill it with arguments, never with values. */
+    struct buf detail;
+};
+
+/* Flags of a command. */
+enum {
+    CMD_APP = 1 << 0,          /* first argument (or -a APP) is an app in which `role` is needed */
+    CMD_ADMIN = 1 << 1,        /* server admins only */
+    CMD_AUDIT = 1 << 2,        /* changes something: leaves an audit row, also when refused */
+    CMD_LOCAL = 1 << 3,        /* only by slipway admin */
+};
+
+struct command {
+    const char *name;          /* "config:set" */
+    const char *alias;         /* "config" for config:list; NULL */
+    int flags;
+    enum role role;
+    const char *args;          /* "APP NAME=VALUE... [--no-restart]" for usage and docs */
+    const char *summary;       /* one line, imperative */
+    const char *help;          /* paragraphs, examples (lines that begin with "    ") */
+    /* args: the words after the name, without the app, -a and --json. Returns the exit code (enum err_code):
+     * errors are put in *err, which the dispatcher prints as " !     text". */
+    int (*run)(struct command_ctx *c, char *const *argv, int argc, struct err *err);
+};
+
+/* All commands, sorted by name, ended by a row whose name is NULL. */
+extern const struct command commands[];
+
+/* Splits an exec line into words as a POSIX shell would read it, but only with quotes ('…', "…", \c): no
+ * expansion of any kind. ERR_USAGE on an open quote, a NUL, control characters outside quotes, or too many
+ * words. Words are added to *ret. (ssh joins its arguments with spaces, so people quote twice; dokku and
+ * heroku users expect config:set A="b c" to work: see docs/commands.md.) */
+int command_split(const char *line, size_t n, struct vec *ret, struct err *err);
+
+/* Finds and runs a command: parses --json, -a/--app and the app argument, checks permission (another's app is
+ * ERR_NOT_FOUND), writes the audit row, prints the error. Returns the exit code. */
+int command_run(struct command_ctx *c, char *const *argv, int argc);
+
+/* The command with the name nearest to what was typed (edit distance at most 3), or NULL. */
+const struct command *command_nearest(const char *typed);
+
+#endif
