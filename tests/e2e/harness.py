@@ -1,0 +1,261 @@
+"""End-to-end tests by the clients that people use: git, ssh and HTTP, on a running Slipway.
+
+A test file is a program: functions named test_*, run in order, one TAP line each; ends with
+`harness.main(globals())`. The stack comes from the file env in SLIPWAY_DEV (./dev up writes it).
+A test that needs something that is not there fails; nothing is skipped.
+"""
+
+import atexit
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import urllib.error
+import urllib.request
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+DEV = pathlib.Path(os.environ.get("SLIPWAY_DEV", TOP / ".dev"))
+TEST_SECONDS = 240  # one test that hangs must not eat the whole run
+
+TMP = pathlib.Path(tempfile.mkdtemp(prefix="slipway-e2e-"))
+atexit.register(shutil.rmtree, TMP, ignore_errors=True)
+
+
+def _read_env():
+    values = {}
+    for line in (DEV / "env").read_text().splitlines():
+        line = line.removeprefix("export ").strip()
+        if line and not line.startswith("#"):
+            name, _, value = line.partition("=")
+            values[name] = value.strip("'\"")
+    return values
+
+
+ENV = _read_env()
+HOST, PORT = ENV["SLIPWAY_HOST"], ENV["SLIPWAY_PORT"]
+STATE = pathlib.Path(ENV["SLIPWAY_STATE"])
+ADMIN_KEY = ENV["SLIPWAY_KEY"]
+
+
+class Result:
+    def __init__(self, code, out, err):
+        self.code, self.raw, self.err = code, out, err.decode("utf-8", "replace")
+        self.out = out.decode("utf-8", "replace")
+
+    @property
+    def all(self):
+        return self.out + self.err
+
+    def json(self):
+        return json.loads(self.out)
+
+    def __repr__(self):
+        return f"exit {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+
+
+def run(argv, cwd=None, env=None, stdin=b"", timeout=TEST_SECONDS):
+    full = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    full.update({"LC_ALL": "C.UTF-8", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1",
+                 "GIT_TERMINAL_PROMPT": "0", "GIT_AUTHOR_NAME": "dev", "GIT_AUTHOR_EMAIL": "dev@example.com",
+                 "GIT_COMMITTER_NAME": "dev", "GIT_COMMITTER_EMAIL": "dev@example.com"})
+    full.update(env or {})
+    if isinstance(stdin, str):
+        stdin = stdin.encode()
+    p = subprocess.run([str(a) for a in argv], cwd=cwd, env=full, input=stdin, timeout=timeout,
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    return Result(p.returncode, p.stdout, p.stderr)
+
+
+def ssh_argv(key=None, port=None, options=()):
+    return ["ssh", "-F", "none", "-i", str(key or ADMIN_KEY), "-p", str(port or PORT),
+            "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "BatchMode=yes",
+            "-o", "StrictHostKeyChecking=accept-new", "-o", f"UserKnownHostsFile={TMP}/known_hosts",
+            "-o", "LogLevel=ERROR", *options]
+
+
+def ssh(*words, key=None, stdin=b"", options=(), timeout=TEST_SECONDS):
+    """ssh git@host WORDS…, as typed: ssh joins the words with spaces."""
+    return run([*ssh_argv(key, options=options), f"git@{HOST}", *words], stdin=stdin, timeout=timeout)
+
+
+def new_key(name):
+    path = TMP / f"key-{name}"
+    if not path.exists():
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(path)], check=True)
+    return path
+
+
+def new_user(name, *flags):
+    """A user with a key of its own; returns the key's path."""
+    key = new_key(name)
+    check(ssh("users:add", name, *flags))
+    check(ssh("keys:add", "--user", name, stdin=key.with_suffix(".pub").read_bytes()))
+    return key
+
+
+_serial = 0
+
+
+def new_name(prefix="t"):
+    """An app name that no other test of this or an earlier run uses."""
+    global _serial
+    _serial += 1
+    return f"{prefix}{os.getpid():x}x{_serial}"
+
+
+class Repo:
+    """A developer's repository with remote k8s."""
+
+    def __init__(self, app, key=None, path=None, branch="main"):
+        self.app, self.key = app, key or ADMIN_KEY
+        self.path = pathlib.Path(path or tempfile.mkdtemp(prefix="repo-", dir=TMP))
+        if not (self.path / ".git").exists():
+            self.git("init", "-q", "-b", branch)
+        self.git("remote", "add", "k8s", f"ssh://git@{HOST}:{PORT}/{app}", ok=None)
+
+    def git(self, *args, ok=0, env=None, stdin=b"", timeout=TEST_SECONDS):
+        e = {"GIT_SSH_COMMAND": " ".join(ssh_argv(self.key))}
+        e.update(env or {})
+        r = run(["git", *args], cwd=self.path, env=e, stdin=stdin, timeout=timeout)
+        assert ok is None or r.code == ok, f"git {' '.join(map(str, args))}: {r!r}"
+        return r
+
+    def write(self, files):
+        for name, text in files.items():
+            p = self.path / name
+            p.parent.mkdir(parents=True, exist_ok=True)
+            p.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return self
+
+    def copy(self, example):
+        shutil.copytree(TOP / "examples" / example, self.path, dirs_exist_ok=True)
+        return self
+
+    def commit(self, message="change", files=None, empty=False):
+        self.write(files or {})
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", message, *(["--allow-empty"] if empty else []))
+        return self.head()
+
+    def head(self, ref="HEAD"):
+        return self.git("rev-parse", ref).out.strip()
+
+    def push(self, *args, env=None, timeout=TEST_SECONDS):
+        """git push ARGS (default: k8s main); returns the result, whatever it is."""
+        return self.git("push", *(args or ("k8s", "main")), ok=None, env=env, timeout=timeout)
+
+    def remote_refs(self):
+        out = self.git("ls-remote", "k8s").out
+        return {ref: oid for oid, ref in (line.split("\t") for line in out.splitlines())}
+
+
+HELLO_SERVER = r'''
+import http.server, os, sys
+class H(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = (TEXT + " " + os.environ.get("GREETING", "") + "\n").encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, fmt, *args):
+        print("request", self.path, flush=True)
+print("listening", flush=True)
+http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), H).serve_forever()
+'''
+
+
+def hello(text="hello", procfile="web: exec python3 -u web.py\n"):
+    """Files of the smallest app that serves text."""
+    return {"Procfile": procfile, "web.py": f"TEXT = {text!r}\n" + HELLO_SERVER}
+
+
+def new_app(text="hello", key=None, **kwargs):
+    """An app that is live; returns its repository."""
+    repo = Repo(new_name(), key=key)
+    repo.commit("first", hello(text, **kwargs))
+    check(repo.push())
+    return repo
+
+
+def url(app):
+    return check(ssh("apps:info", app, "--json")).json()["url"]
+
+
+def get(address, seconds=10):
+    """The page's text; a refused connection is tried again within the time, since kube-proxy and
+    routers learn of a new Service a moment after it is there."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(address, timeout=10) as r:
+                return r.read().decode()
+        except (urllib.error.URLError, OSError):
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
+
+
+def check(result, code=0):
+    assert result.code == code, repr(result)
+    return result
+
+
+def has(result, *texts):
+    """All texts stand in what the person saw."""
+    for text in texts:
+        assert text in result.all, f"{text!r} is missing in: {result!r}"
+    return result
+
+
+def refused(result, *texts):
+    """A push that was refused with these words, as git reports it."""
+    assert result.code != 0, repr(result)
+    return has(result, "rejected" if "[remote rejected]" in result.all or "! [" in result.all else "", *texts)
+
+
+def until(what, seconds=30):
+    """Waits for something outside our reach (a process that restarts) to become true."""
+    end = time.monotonic() + seconds
+    while True:
+        value = what()
+        if value:
+            return value
+        assert time.monotonic() < end, f"not true after {seconds} s: {what}"
+        time.sleep(0.05)
+
+
+def _alarm(*_):
+    raise TimeoutError(f"test took longer than {TEST_SECONDS} s")
+
+
+def main(names):
+    wanted = sys.argv[1:]
+    tests = [(n, f) for n, f in names.items() if n.startswith("test_") and callable(f)
+             and (not wanted or any(w in n for w in wanted))]
+    failed = 0
+    signal.signal(signal.SIGALRM, _alarm)
+    print(f"1..{len(tests)}", flush=True)
+    for i, (name, fn) in enumerate(tests, 1):
+        label = (fn.__doc__ or name.removeprefix("test_").replace("_", " ")).strip().splitlines()[0]
+        begin = time.monotonic()
+        try:
+            signal.alarm(TEST_SECONDS)
+            fn()
+            print(f"ok {i} - {label} # {time.monotonic() - begin:.1f} s", flush=True)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # an assertion, a time-out, anything: the next test still runs
+            failed += 1
+            print(f"not ok {i} - {label} # {time.monotonic() - begin:.1f} s", flush=True)
+            for line in traceback.format_exc().splitlines():
+                print(f"# {line}", flush=True)
+        finally:
+            signal.alarm(0)
+    sys.exit(1 if failed else 0)
