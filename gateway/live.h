@@ -1,0 +1,38 @@
+/* Asking the deployer for live things: what runs, its log lines, a restart. The session connects to
+ * STATE/run/deployer.sock and speaks base/ipc.h's frames, one request per connection.
+ *
+ * The session sends one IPC_REQUEST, a JSON object. It has checked the person's permission; the stream
+ * checks only that the app exists. app_id is apps.id. Members that are null or absent mean "all".
+ *
+ *   {"op": "list", "app_id": N}
+ *       IPC_STDOUT frames whose payloads, joined, are one JSON array, an object per instance:
+ *       {"name": "web.1", "id": "shop-web-6d5f-x2x7k", "process": "web",
+ *        "state": "running" | "starting" | "crashed" | "stopping" | "pending",
+ *        "reason": string | null, "release": 7 (0: unknown), "restarts": 0,
+ *        "started_at": ms since 1970 (0: not started), "ready": true}
+ *
+ *   {"op": "logs", "app_id": N, "process": "web" | null, "instance": "web.1" | null,
+ *    "tail": lines per instance (-1: all), "since": seconds back from now (0: no limit), "follow": bool}
+ *       IPC_STDOUT frames with whole lines, each "2026-01-02T03:04:05Z web.1 text\n". With follow until
+ *       the session closes the connection; new instances are taken in as they appear.
+ *
+ *   {"op": "restart", "app_id": N, "process": "web" | null}
+ *       IPC_STDOUT frames with whole lines of progress; ends when the new instances serve. Where the
+ *       session goes away the restart is carried to its end all the same.
+ *
+ * Then one IPC_RESULT {"code": enum err_code, "error": string | null}, and the stream closes. A stream
+ * that closes without IPC_RESULT has died. IPC_STDERR text is shown to the person as it is.
+ * Closing its end is how a session stops a stream that follows. */
+#ifndef SLIPWAY_GATEWAY_LIVE_H
+#define SLIPWAY_GATEWAY_LIVE_H
+
+#include "gateway/command.h"
+
+#include <jansson.h>
+
+/* Sends the request (borrowed) and relays IPC_STDOUT to io->out, or collects it in `collect` where that
+ * is not NULL. 0 when the result's code is 0 or the person went away; else -1 with the stream's code and
+ * sentence; ERR_DOWN where the deployer does not answer. */
+int live_request(struct command_ctx *c, const json_t *request, struct buf *collect, struct err *err);
+
+#endif
