@@ -76,7 +76,7 @@ image_make() {
     folder=$(mktemp -d) || return 1
     program=$(basename "$source" .c)
     mkdir -p "$(dirname "$output")" "$folder/root" &&
-        gcc -static -Os -s -o "$folder/root/$program" "$source" &&
+        gcc -static -Os -s -o "$folder/root/$program" "$source" -lresolv &&
         tar -C "$folder/root" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner \
             -cf "$folder/layer.tar" "$program" &&
         layer=$(sha256sum "$folder/layer.tar" | cut -d' ' -f1) &&
