@@ -24,15 +24,21 @@ struct http_options {
     bool insecure;            /* do not check the server's certificate (kubeconfig's insecure-skip-tls-verify) */
     bool http2;               /* try HTTP/2 over TLS and multiplex */
     long connect_timeout_ms;  /* 0: 10 s */
+    struct http *share;       /* another client: http_poll on either drives the calls of both */
 };
 
-/* Strings are copied. The caller frees the client; all its requests must be done or freed before. */
+/* Strings are copied; libcurl is initialized at the first call in a process. NULL and err on failure.
+ * The caller frees the client; all its requests must be done or canceled before. NULL is fine. */
 struct http *http_new(const struct http_options *o, struct err *err);
 void http_free(struct http *h);
 
-/* Called with each piece of the response's body. Return 0, or -1 to end the request as failed. */
+/* What the two callbacks return to be called again with the same, but only after http_resume. */
+#define HTTP_PAUSE (-2)
+
+/* Called with each piece of the response's body, when the response's status and headers are there.
+ * Return 0, -1 to end the request as failed, or HTTP_PAUSE. */
 typedef int http_body_fn(const char *data, size_t n, void *arg);
-/* Fills at most n bytes of the request's body; returns the number, 0 at the end, -1 on failure. */
+/* Fills at most n bytes of the request's body; returns the number, 0 at the end, -1 on failure, or HTTP_PAUSE. */
 typedef long http_read_fn(char *data, size_t n, void *arg);
 
 struct http_request {
@@ -40,12 +46,12 @@ struct http_request {
     const char *url;
     const struct vec *headers;      /* "Name: value" each; NULL: none */
     const void *body; size_t body_len;  /* sent as is; NULL: none */
-    http_read_fn *read; void *read_arg; int64_t read_len; /* streamed body of known length instead */
+    http_read_fn *read; void *read_arg; int64_t read_len; /* streamed body of known length instead; -1: chunked */
     http_body_fn *on_body; void *on_body_arg; /* NULL: collected in the response */
-    size_t body_max;                /* of the response; 0: 1 MiB */
+    size_t body_max;                /* of the response; 0: 1 MiB, or with on_body no limit */
     long timeout_ms;                /* whole request; 0: 30 s, -1: none (watches, uploads) */
-    long stall_ms;                  /* fails when less than 1 byte a second came for so long; 0: off */
-    bool follow;                    /* follow at most 5 redirects, https never to http */
+    long stall_ms;                  /* fails when less than 1 byte a second moved for so long (whole seconds); 0: off */
+    bool follow;                    /* follow at most 5 redirects, https never to http; not with a client certificate */
 };
 
 struct http_response {
@@ -58,8 +64,8 @@ void http_response_release(struct http_response *r);
 /* The value of a response header ("location"), NULL where absent. Valid as long as r. */
 const char *http_header(const struct http_response *r, const char *name);
 
-/* Sends one request and waits for its end. A transport failure is -1 with ERR_DOWN; any HTTP
- * status is success here. */
+/* Sends one request and waits for its end. A transport failure is -1 with ERR_DOWN; an answer over its
+ * limit or refused by a callback -1 with ERR_FAILED; any HTTP status is success here. */
 int http_do(struct http *h, const struct http_request *q, struct http_response *r, struct err *err);
 
 /* The same in flight: several at a time on one client. http_start copies what it needs of q except
@@ -67,11 +73,14 @@ int http_do(struct http *h, const struct http_request *q, struct http_response *
 struct http_call;
 struct http_call *http_start(struct http *h, const struct http_request *q, struct http_response *r,
                              struct err *err);
-/* Drives all calls of the client until something happened, or timeout_ms passed (-1: none), or
- * extra_fd (-1: none) is readable: then *ret_extra is set. */
+/* Drives all calls of the client until something happened (a callback was called, a head is complete, a
+ * call is done), or timeout_ms passed (-1: none), or extra_fd (-1: none) is readable: then *ret_extra
+ * (may be NULL) is set. */
 int http_poll(struct http *h, int timeout_ms, int extra_fd, bool *ret_extra, struct err *err);
 /* 1: ended well (r is filled), 0: still running, -1: transport failure (err). After 1 or -1 the call is freed. */
 int http_done(struct http_call *c, struct err *err);
 void http_cancel(struct http_call *c);
+/* Goes on after a callback said HTTP_PAUSE; harmless otherwise. Not from inside a callback. */
+void http_resume(struct http_call *c);
 
 #endif
