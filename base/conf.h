@@ -21,6 +21,7 @@ enum conf_type {
     CONF_LIST,     /* separated by commas or spaces */
 };
 
+/* Strings and paths are never NULL: "" is "not set". */
 struct conf {
     char *file;               /* absolute path of the file read; NULL: defaults only */
     /* [server] */
@@ -112,10 +113,21 @@ extern const struct conf_setting conf_settings[];
 /* Defaults, then the file (NULL: defaults only). Unknown sections or names, bad values and repeats
  * are errors that name file, line, setting and what was expected. Release with conf_release. */
 int conf_load(struct conf *c, const char *file, struct err *err);
+
+/* The same from memory; file stands in messages and its folder is where relative paths begin. */
+int conf_parse(struct conf *c, const char *file, const char *data, size_t n, struct err *err);
+
+/* One setting by hand: "SECTION.NAME=VALUE", as `slipway init` takes them. Relative paths begin
+ * in the working folder. ERR_USAGE where there is no such setting or the value is wrong. */
+int conf_set(struct conf *c, const char *assignment, struct err *err);
+
 void conf_release(struct conf *c);
 
 /* Prints every setting with its value, default and meaning: an INI file that conf_load reads. */
 void conf_print(const struct conf *c, FILE *out);
+
+/* A number of type CONF_INT, CONF_SIZE or CONF_TIME as it would stand in the file ("64M", "10m"); the caller frees it. */
+char *conf_format(enum conf_type type, long long n);
 
 /* Rows of the settings in man(7) format, for slipway.conf(5). */
 void conf_print_man(FILE *out);

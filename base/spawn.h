@@ -35,6 +35,7 @@ struct spawn {
     size_t n_groups;
     bool new_group;             /* own process group, so that kill(-pid) reaches its children */
     bool new_session;           /* setsid */
+    bool no_new_privileges;     /* PR_SET_NO_NEW_PRIVS: no set-uid program gives it more (roles, git, pack) */
     int parent_death_signal;    /* PR_SET_PDEATHSIG; 0: none */
     uint64_t limit_memory;      /* RLIMIT_AS in bytes; 0: unchanged */
     uint64_t limit_file;        /* RLIMIT_FSIZE in bytes */
@@ -60,8 +61,9 @@ int spawn_wait(pid_t pid, struct spawn_result *ret, struct err *err);
 
 /* Runs it to its end: `in` (may be NULL) goes to its standard input, standard output is added to
  * `out`, standard error to `err_out` (each may be NULL: /dev/null). What exceeds a buffer's
- * maximum is an error and the process (group) is killed, as when timeout_ms passes. A non-zero
- * exit is not an error here: look at *ret. */
+ * maximum is an error and the process group is killed, as when timeout_ms passes (-1: never) and
+ * as what is left of the group when the process has ended. Dies with the caller
+ * (parent_death_signal is SIGKILL where not set). A non-zero exit is not an error here: look at *ret. */
 int spawn_run(const struct spawn *s, const struct buf *in, struct buf *out, struct buf *err_out,
               int timeout_ms, struct spawn_result *ret, struct err *err);
 

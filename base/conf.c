@@ -1,0 +1,165 @@
+/* The table of settings. What reads and writes it is in conf_read.c and conf_print.c. */
+#include "config.h"
+
+#include "base/conf.h"
+
+#include <limits.h>
+#include <stddef.h>
+
+#define K 1024LL
+#define M (1024 * K)
+#define G (1024 * M)
+#define S 1000LL
+#define MINUTE (60 * S)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+
+#define AT(member) offsetof(struct conf, member)
+
+const struct conf_setting conf_settings[] = {
+    { "server", "state", CONF_PATH, AT(state), "/var/lib/slipway", NULL, 0, 0,
+      "Folder that holds everything Slipway remembers: database, keys, repositories, logs." },
+    { "server", "host", CONF_STRING, AT(host), "localhost", NULL, 0, 0,
+      "Name under which people reach this server, as it stands in messages and git URLs." },
+    { "server", "log_format", CONF_CHOICE, AT(log_format), "text", "text json", 0, 0,
+      "Form of the log on standard error: lines of text, or one JSON object a line." },
+    { "server", "log_level", CONF_CHOICE, AT(log_level), "info", "error warn info debug", 0, 0,
+      "What is logged: this level and those before it." },
+
+    { "ssh", "listen", CONF_STRING, AT(listen), "::", NULL, 0, 0,
+      "Address to listen on. \"::\" is every address, IPv4 too." },
+    { "ssh", "port", CONF_INT, AT(port), "2222", NULL, 1, 65535,
+      "Port of the SSH server. Port 22 needs a start as root and no other SSH server there." },
+    { "ssh", "max_connections", CONF_INT, AT(max_connections), "200", NULL, 1, 10000,
+      "Connections at a time. Each is a process of at most 3 MiB." },
+    { "ssh", "max_connections_per_address", CONF_INT, AT(max_connections_per_address), "32", NULL, 1,
+      10000, "Connections at a time from one address (IPv6: from one /64 network)." },
+    { "ssh", "max_startups", CONF_STRING, AT(max_startups), "20:30:100", NULL, 0, 0,
+      "START:RATE:FULL. From START connections on that have not authenticated yet, a new one is refused "
+      "with a chance of RATE percent, which grows to 100 at FULL." },
+    { "ssh", "login_grace_time", CONF_TIME, AT(login_grace_time), "30s", NULL, S, HOUR,
+      "Time in which a connection must have authenticated." },
+    { "ssh", "idle_timeout", CONF_TIME, AT(idle_timeout), "10m", NULL, S, DAY,
+      "A connection over which nothing goes for so long is ended." },
+    { "ssh", "session_memory", CONF_SIZE, AT(session_memory), "1G", NULL, 64 * M, 1024 * G,
+      "Address space of one connection's process." },
+    { "ssh", "session_cpu", CONF_TIME, AT(session_cpu), "20s", NULL, S, HOUR,
+      "CPU time after which a connection that transfers nothing is ended." },
+
+    { "git", "max_pack", CONF_SIZE, AT(max_pack), "1G", NULL, 64 * K, 1024 * G,
+      "Size of what one push may send." },
+    { "git", "max_files", CONF_INT, AT(max_files), "100000", NULL, 1, 10000000,
+      "Files in a pushed tree." },
+    { "git", "max_tree", CONF_SIZE, AT(max_tree), "2G", NULL, 64 * K, 1024 * G,
+      "Size of all files of a pushed tree together." },
+    { "git", "max_file", CONF_SIZE, AT(max_file), "512M", NULL, 64 * K, 1024 * G,
+      "Size of one file." },
+    { "git", "max_depth", CONF_INT, AT(max_depth), "64", NULL, 1, 1000,
+      "Folders within folders in a pushed tree." },
+    { "git", "index_memory", CONF_SIZE, AT(index_memory), "1G", NULL, 64 * M, 1024 * G,
+      "Address space of the git processes that check a push." },
+    { "git", "index_time", CONF_TIME, AT(index_time), "10m", NULL, S, DAY,
+      "Time that receiving and checking a push may take." },
+    { "git", "deploy_branch", CONF_STRING, AT(deploy_branch), "main", NULL, 0, 0,
+      "Branch that new apps deploy." },
+
+    { "build", "build", CONF_CHOICE, AT(build_switch), "pack", "pack none", 0, 0,
+      "pack builds and deploys every push. none accepts pushes and does nothing with them, which is for "
+      "measuring only." },
+    { "build", "pack", CONF_STRING, AT(pack), "pack", NULL, 0, 0,
+      "The pack program: a name in PATH, or its file." },
+    { "build", "builder", CONF_STRING, AT(builder), "heroku/builder:24", NULL, 0, 0,
+      "Builder image." },
+    { "build", "trust_builder", CONF_BOOL, AT(trust_builder), "no", NULL, 0, 0,
+      "Run the whole build in one container, which is faster, but the app's code then runs beside the "
+      "registry's credential." },
+    { "build", "trusted_builders", CONF_LIST, AT(trusted_builders), "", NULL, 0, 0,
+      "Builder images that are trusted even where trust_builder is no." },
+    { "build", "lifecycle_image", CONF_STRING, AT(lifecycle_image), "", NULL, 0, 0,
+      "Lifecycle image for untrusted builds. Empty: the one that pack chooses." },
+    { "build", "run_image", CONF_STRING, AT(run_image), "", NULL, 0, 0,
+      "Run image. Empty: the builder's own." },
+    { "build", "pull_policy", CONF_CHOICE, AT(pull_policy), "if-not-present", "always if-not-present never",
+      0, 0, "When builder and run image are pulled." },
+    { "build", "network", CONF_STRING, AT(network), "", NULL, 0, 0,
+      "Docker network of the build containers. Empty: Docker's default." },
+    { "build", "allow_project_toml", CONF_BOOL, AT(allow_project_toml), "no", NULL, 0, 0,
+      "Honour include, exclude and the choice of buildpacks in the pushed project.toml." },
+    { "build", "docker_socket", CONF_PATH, AT(docker_socket), "/var/run/docker.sock", NULL, 0, 0,
+      "Socket of the Docker engine that builds." },
+    { "build", "builders", CONF_INT, AT(builders), "2", NULL, 1, 64,
+      "Builds at a time." },
+    { "build", "build_timeout", CONF_TIME, AT(build_timeout), "15m", NULL, 10 * S, DAY,
+      "Time that one build may take." },
+    { "build", "build_output", CONF_SIZE, AT(build_output), "16M", NULL, 64 * K, G,
+      "Output of one build that is kept and shown." },
+    { "build", "build_disk", CONF_SIZE, AT(build_disk), "1G", NULL, 0, 1024 * G,
+      "Space that must be free on the state folder's disk before a build begins." },
+
+    { "registry", "host", CONF_STRING, AT(registry), "", NULL, 0, 0,
+      "Registry into which builds are published: HOST[:PORT][/PREFIX]. It must be set." },
+    { "registry", "insecure", CONF_BOOL, AT(registry_insecure), "no", NULL, 0, 0,
+      "Speak plain HTTP with it." },
+    { "registry", "ca", CONF_PATH, AT(registry_ca), "", NULL, 0, 0,
+      "PEM file with the certificate authority of the registry. Empty: the system's." },
+    { "registry", "auth", CONF_PATH, AT(registry_auth), "", NULL, 0, 0,
+      "Docker config.json with the credential, or with the credential helper, for the registry. "
+      "Empty: none." },
+
+    { "release-registry", "host", CONF_STRING, AT(release_registry), "", NULL, 0, 0,
+      "Registry from which the target pulls, HOST[:PORT][/PREFIX]. Empty: the build registry." },
+    { "release-registry", "insecure", CONF_BOOL, AT(release_registry_insecure), "no", NULL, 0, 0,
+      "Speak plain HTTP with it." },
+    { "release-registry", "ca", CONF_PATH, AT(release_registry_ca), "", NULL, 0, 0,
+      "As in [registry]." },
+    { "release-registry", "auth", CONF_PATH, AT(release_registry_auth), "", NULL, 0, 0,
+      "As in [registry]." },
+
+    { "target", "target", CONF_CHOICE, AT(target), "kubernetes", "kubernetes docker", 0, 0,
+      "Where releases run." },
+
+    { "kubernetes", "kubeconfig", CONF_PATH, AT(kubeconfig), "", NULL, 0, 0,
+      "File that says how the cluster is reached. Empty: the account of the pod that Slipway runs in." },
+    { "kubernetes", "context", CONF_STRING, AT(kube_context), "", NULL, 0, 0,
+      "Context of the kubeconfig. Empty: its current one." },
+    { "kubernetes", "namespace_prefix", CONF_STRING, AT(namespace_prefix), "slipway-", NULL, 0, 0,
+      "An app's namespace is this and the app's name." },
+    { "kubernetes", "expose", CONF_CHOICE, AT(expose), "nodeport", "nodeport ingress loadbalancer none", 0, 0,
+      "How web is reached from outside the cluster." },
+    { "kubernetes", "ingress_class", CONF_STRING, AT(ingress_class), "", NULL, 0, 0,
+      "Class of the Ingress objects. Empty: the cluster's default." },
+    { "kubernetes", "domain", CONF_STRING, AT(domain), "", NULL, 0, 0,
+      "With expose = ingress, an app answers under APP.DOMAIN." },
+    { "kubernetes", "tls", CONF_BOOL, AT(tls), "no", NULL, 0, 0,
+      "The Ingress asks for TLS, and URLs begin with https." },
+    { "kubernetes", "node_address", CONF_STRING, AT(node_address), "", NULL, 0, 0,
+      "With expose = nodeport, the host in URLs. Empty: an address of a node." },
+    { "kubernetes", "image_pull_secret", CONF_PATH, AT(image_pull_secret), "", NULL, 0, 0,
+      "Docker config.json with which pods pull from the release registry. Empty: none." },
+
+    { "release", "releases", CONF_INT, AT(releases), "4", NULL, 1, 64,
+      "Releases of different apps at a time." },
+    { "release", "rollout_timeout", CONF_TIME, AT(rollout_timeout), "5m", NULL, S, DAY,
+      "Time in which a release's processes must all be ready." },
+    { "release", "release_timeout", CONF_TIME, AT(release_timeout), "10m", NULL, S, DAY,
+      "Time that the release command may take." },
+    { "release", "grace_period", CONF_TIME, AT(grace_period), "30s", NULL, 0, HOUR,
+      "Time between SIGTERM and SIGKILL when a process is stopped." },
+    { "release", "pre_stop", CONF_TIME, AT(pre_stop), "5s", NULL, 0, HOUR,
+      "Time that a web process still serves after it was told to stop, so that no request is lost." },
+    { "release", "cpu_request", CONF_STRING, AT(cpu_request), "100m", NULL, 0, 0,
+      "CPU that is reserved for each process, as Kubernetes writes it. Empty: none." },
+    { "release", "cpu_limit", CONF_STRING, AT(cpu_limit), "1", NULL, 0, 0,
+      "CPU that each process gets at most. Empty: no limit." },
+    { "release", "memory_request", CONF_STRING, AT(memory_request), "128Mi", NULL, 0, 0,
+      "Memory that is reserved for each process. Empty: none." },
+    { "release", "memory_limit", CONF_STRING, AT(memory_limit), "512Mi", NULL, 0, 0,
+      "Memory above which a process is ended. Empty: no limit." },
+    { "release", "revision_history", CONF_INT, AT(revision_history), "3", NULL, 0, 100,
+      "Old ReplicaSets that Kubernetes keeps for each process type." },
+    { "release", "run_uid", CONF_INT, AT(run_uid), "1000", NULL, 1, INT_MAX,
+      "Numeric user that the processes run as." },
+    { "release", "max_restarts", CONF_INT, AT(max_restarts), "3", NULL, 1, 100,
+      "Crashes of one process after which the release has failed." },
+    { NULL },
+};
