@@ -21,8 +21,9 @@ CREATE TABLE keys (
     UNIQUE (user_id, name)
 ) STRICT;
 
+-- An app's id names its repository and its sealed values: it is never given out twice.
 CREATE TABLE apps (
-    id            INTEGER PRIMARY KEY,
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
     name          TEXT NOT NULL UNIQUE,
     owner_id      INTEGER NOT NULL REFERENCES users (id),
     deploy_branch TEXT NOT NULL DEFAULT 'main',
@@ -62,6 +63,7 @@ CREATE TABLE config_items (
     value_id INTEGER NOT NULL REFERENCES config_values (id) ON DELETE CASCADE,
     PRIMARY KEY (app_id, version, name)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX config_items_value ON config_items (value_id);
 
 CREATE TABLE formation (
     app_id  INTEGER NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
@@ -114,6 +116,7 @@ CREATE TABLE releases (
     user_name  TEXT NOT NULL,
     description TEXT NOT NULL,                 -- 'deploy 3f2c1ab', 'set DATABASE_URL', 'rollback to v7'
     commit_id  TEXT,
+    from_live  INTEGER NOT NULL DEFAULT 0,     -- a change of config or scale: takes the image that is live when it begins
     source_image TEXT NOT NULL,                -- name in the build registry
     digest     TEXT NOT NULL,
     image      TEXT,                           -- name in the release registry, once published
@@ -137,6 +140,7 @@ CREATE TABLE releases (
     UNIQUE (app_id, version)
 ) STRICT;
 CREATE INDEX releases_state ON releases (state);
+CREATE INDEX releases_build ON releases (build_id);
 
 -- Objects that the target holds for an app, so that what a release no longer has can be removed.
 CREATE TABLE inventory (

@@ -18,6 +18,7 @@
 #define CONFIG_TOTAL_MAX (900 * 1024) /* a Kubernetes Secret holds 1 MiB in all */
 #define PROCESS_NAME_MAX 63
 #define PROCESSES_MAX 50     /* of one app; a Procfile with more is a mistake */
+#define PROCESS_COUNT_MAX 1000 /* instances of one type; more is a slip of the finger */
 
 /* Names, checked once at the border. Each returns 0, or -1 with ERR_USAGE and what was expected. */
 int app_name_check(const char *name, struct err *err);      /* ^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$ */
@@ -83,12 +84,21 @@ char *formation_json(const struct formation *f);
 /* -1 where the process is not named. */
 int formation_count(const struct formation *f, const char *process);
 void formation_set(struct formation *f, const char *process, int count);
+/* What a release of these processes runs: the wanted counts, web 1 and others 0 where none is wanted,
+ * types that the image lacks dropped, "release" (the release command) left out. Release *ret. */
+void formation_fit(const struct formation *wanted, const struct processes *p, struct formation *ret);
+
+/* One row of the tables of states (sql/states.c), ended by why == NULL. */
+struct state_change { int from, to; const char *why; };
+extern const struct state_change build_changes[], release_changes[];
 
 enum build_state {
     BUILD_QUEUED, BUILD_BUILDING, BUILD_BUILT, BUILD_RELEASING, BUILD_LIVE, BUILD_FAILED, BUILD_CANCELED,
 };
 const char *build_state_name(enum build_state s);
 bool build_state_ended(enum build_state s);
+int build_state_parse(const char *name, enum build_state *ret, struct err *err);
+bool build_state_may(enum build_state from, enum build_state to);
 
 struct build {
     int64_t id, app_id;
@@ -111,6 +121,8 @@ enum release_state {
 };
 const char *release_state_name(enum release_state s);
 bool release_state_ended(enum release_state s); /* everything but pending and releasing */
+int release_state_parse(const char *name, enum release_state *ret, struct err *err);
+bool release_state_may(enum release_state from, enum release_state to);
 
 struct release {
     int64_t id, app_id, version, build_id, user_id;

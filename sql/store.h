@@ -4,6 +4,7 @@
 
 #include "base/conf.h"
 #include "base/err.h"
+#include "base/vec.h"
 
 #include <sqlite3.h>
 #include <stdbool.h>
@@ -11,7 +12,8 @@
 
 struct store {
     sqlite3 *db;
-    char *state;     /* the state folder, for the wake and log files */
+    char *state;       /* the state folder, for the wake and log files */
+    struct vec touch;  /* files to touch after the commit */
 };
 
 /* Opens state/slipway.db: foreign keys, trusted_schema=OFF, synchronous=FULL, busy timeout 5 s; journal
@@ -30,6 +32,19 @@ int store_begin(struct store *s, struct err *err);
 int store_commit(struct store *s, struct err *err);
 void store_rollback(struct store *s);
 
+/* For functions that may run inside the caller's transaction: store_enter begins one where none is open
+ * (*ret_own), store_leave commits it where rc is 0 and rolls it back otherwise; a caller's stays open.
+ * Return 0 or -1, store_leave -1 also where rc was. */
+int store_enter(struct store *s, bool *ret_own, struct err *err);
+int store_leave(struct store *s, bool own, int rc, struct err *err);
+
+/* The files of store_*_wake and store_*_log below are touched once the open transaction has been
+ * committed, or at once where there is none. A touch that fails is logged: the row is the truth. */
+void store_touch_builds(struct store *s);
+void store_touch_releases(struct store *s);
+void store_touch_build_log(struct store *s, int64_t id);
+void store_touch_release_log(struct store *s, int64_t id);
+
 /* Prepares, binds by `types` and steps through. Letters: i int64_t, s const char * (NULL: NULL),
  * b const void * and size_t, n (no argument) NULL. Used by the files of this folder only. */
 int store_exec(struct store *s, struct err *err, const char *sql, const char *types, ...);
@@ -40,6 +55,19 @@ int store_step(struct store *s, sqlite3_stmt *st, struct err *err);
 char *store_text(sqlite3_stmt *st, int column);
 void cleanup_stmt_p(sqlite3_stmt **st);
 #define cleanup_stmt __attribute__((cleanup(cleanup_stmt_p)))
+
+/* Column as owned bytes and their number; NULL and 0 where NULL. */
+void *store_blob(sqlite3_stmt *st, int column, size_t *ret_n);
+/* One integer of the first row into *ret: 1, 0 where there is no row (*ret untouched), -1. */
+int store_int(struct store *s, int64_t *ret, struct err *err, const char *sql, const char *types, ...);
+/* Rows that the last INSERT, UPDATE or DELETE changed. */
+int store_changes(const struct store *s);
+/* True with a library version that several processes may use in WAL mode. */
+bool store_wal_is_safe(int sqlite_version_number);
+
+/* The numbered files of sql/, made into the program; sql/migrations.c is generated. */
+struct migration { int version; const char *sql; };
+extern const struct migration migrations[]; /* ascending, ended by version 0 */
 
 /* Milliseconds since 1970. */
 int64_t store_now(void);
