@@ -6,10 +6,14 @@ base_libbase_a_SOURCES = \
     base/buf.c base/buf.h \
     base/conf.c base/conf_read.c base/conf_print.c base/conf.h \
     base/err.c base/err.h \
+    base/ipc.c base/ipc.h \
+    base/json.c base/json.h \
     base/log.c base/log.h \
+    base/loop.c base/loop.h \
     base/mem.c base/mem.h \
     base/near.c base/near.h \
     base/path.c base/path.h \
+    base/role.c base/role.h \
     base/spawn.c base/spawn.h \
     base/vec.c base/vec.h \
     base/wake.c base/wake.h

@@ -20,7 +20,8 @@ struct loop *loop_new(struct err *err);
 /* Removes all sources; closes no descriptor that it did not make. NULL is fine. */
 void loop_free(struct loop *l);
 
-/* events: EPOLLIN, EPOLLOUT … The descriptor stays the caller's. NULL and err on failure. */
+/* events: EPOLLIN, EPOLLOUT … The descriptor stays the caller's, who removes the source before
+ * closing it. One source a descriptor. NULL and err on failure. */
 struct loop_source *loop_fd(struct loop *l, int fd, uint32_t events, loop_fd_fn *fn, void *arg,
                             struct err *err);
 int loop_fd_events(struct loop_source *s, uint32_t events, struct err *err);
