@@ -9,8 +9,10 @@
 #   SLIPWAY_DEV    data, logs and pid files of a running stack
 # shellcheck shell=bash
 
+# Go and pack look for it; a bare environment may lack it.
+export HOME=${HOME:-/root}
 SLIPWAY_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-SLIPWAY_CACHE=${SLIPWAY_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/slipway}
+SLIPWAY_CACHE=${SLIPWAY_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/slipway}
 SLIPWAY_DEV=${SLIPWAY_DEV:-$SLIPWAY_TOP/.dev}
 export SLIPWAY_TOP SLIPWAY_CACHE SLIPWAY_DEV
 
