@@ -1,6 +1,6 @@
 # Makes sql/migrations.c from the numbered .sql files: awk -f embed.awk sql/001_start.sql …
 BEGIN {
-    print "/* Made from sql/*.sql by sql/embed.awk. */"
+    print "/* Made by sql/embed.awk from the numbered files. */"
     print "#include \"config.h\"\n\n#include \"sql/store.h\"\n"
     print "const struct migration migrations[] = {"
 }

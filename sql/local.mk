@@ -1,1 +1,30 @@
-# sql
+noinst_LIBRARIES += sql/libsql.a
+sql_libsql_a_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS)
+sql_libsql_a_SOURCES = \
+    sql/access.c \
+    sql/apps.c \
+    sql/audit.c \
+    sql/builds.c \
+    sql/config.c \
+    sql/formation.c \
+    sql/inventory.c \
+    sql/key.c \
+    sql/keys.c \
+    sql/lease.c \
+    sql/leased.c sql/leased.h \
+    sql/migrate.c sql/migrate.h \
+    sql/model.c sql/model.h \
+    sql/releases.c \
+    sql/releases_lease.c \
+    sql/seal.c sql/seal.h \
+    sql/states.c \
+    sql/store.c sql/store.h \
+    sql/tables.h \
+    sql/users.c
+nodist_sql_libsql_a_SOURCES = sql/migrations.c
+
+MIGRATIONS = $(srcdir)/sql/001_start.sql
+EXTRA_DIST += sql/001_start.sql sql/embed.awk
+CLEANFILES += sql/migrations.c
+sql/migrations.c: $(MIGRATIONS) $(srcdir)/sql/embed.awk
+	$(AM_V_GEN)$(MKDIR_P) sql && $(AWK) -f $(srcdir)/sql/embed.awk $(MIGRATIONS) > $@.tmp && mv $@.tmp $@

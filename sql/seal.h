@@ -1,6 +1,6 @@
 /* Sealed config values: libsodium's crypto_box_seal to one key pair a scope. Who faces the network
- * holds the public keys only. App, name and version stand inside the box and are checked on opening,
- * so a row cannot be moved to another app or name. */
+ * holds the public keys only. Scope, app and name stand inside the box and are checked on opening,
+ * so a row cannot be moved to another app or name. Which values a version has is in the row of the version. */
 #ifndef SLIPWAY_SQL_SEAL_H
 #define SLIPWAY_SQL_SEAL_H
 
@@ -11,7 +11,8 @@
 
 enum seal_scope { SEAL_BUILD, SEAL_RUN };
 
-/* Makes keys/build.pub, build.key, run.pub, run.key (secret ones mode 0400) where missing. */
+/* Makes keys/build.pub, build.key, run.pub, run.key (secret ones mode 0400) and digest.key where missing.
+ * A public key without its secret one is an error: what was sealed to it would be lost. */
 int seal_init(const char *state, struct err *err);
 
 /* Seals value (bytes, may hold NUL). *ret is the caller's. */

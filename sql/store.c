@@ -273,19 +273,26 @@ int store_step(struct store *s, sqlite3_stmt *st, struct err *err)
     }
 }
 
-int store_exec(struct store *s, struct err *err, const char *sql, const char *types, ...)
+int store_vexec(struct store *s, struct err *err, const char *sql, const char *types, va_list ap)
 {
     cleanup_stmt sqlite3_stmt *st = NULL;
+    int rc;
+
+    if (prepare(s, &st, err, sql, types, ap) != 0)
+        return -1;
+    while ((rc = store_step(s, st, err)) == 1)
+        ;
+    return rc;
+}
+
+int store_exec(struct store *s, struct err *err, const char *sql, const char *types, ...)
+{
     va_list ap;
     int rc;
 
     va_start(ap, types);
-    rc = prepare(s, &st, err, sql, types, ap);
+    rc = store_vexec(s, err, sql, types, ap);
     va_end(ap);
-    if (rc != 0)
-        return -1;
-    while ((rc = store_step(s, st, err)) == 1)
-        ;
     return rc;
 }
 

@@ -7,6 +7,7 @@
 #include "base/vec.h"
 
 #include <sqlite3.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -48,6 +49,7 @@ void store_touch_release_log(struct store *s, int64_t id);
 /* Prepares, binds by `types` and steps through. Letters: i int64_t, s const char * (NULL: NULL),
  * b const void * and size_t, n (no argument) NULL. Used by the files of this folder only. */
 int store_exec(struct store *s, struct err *err, const char *sql, const char *types, ...);
+int store_vexec(struct store *s, struct err *err, const char *sql, const char *types, va_list ap);
 int store_prepare(struct store *s, sqlite3_stmt **ret, struct err *err, const char *sql, const char *types, ...);
 /* 1: a row, 0: the end, -1: failed. */
 int store_step(struct store *s, sqlite3_stmt *st, struct err *err);

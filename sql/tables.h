@@ -37,7 +37,9 @@ int apps_get_id(struct store *s, int64_t id, struct app *ret, struct err *err);
 int apps_list(struct store *s, int64_t user_id, struct app **ret, size_t *ret_n, struct err *err);
 int apps_lock(struct store *s, int64_t id, const char *reason /* NULL: unlock */, const char *who, struct err *err);
 /* Marks it (deleting) and wakes the deployer, which removes the objects and then calls apps_delete. */
+/* Ends its builds and releases that have not begun and asks the others to stop. */
 int apps_destroy(struct store *s, int64_t id, struct err *err);
+/* Removes the rows. ERR_BUSY while a worker that lives still has a build or release of it. */
 int apps_delete(struct store *s, int64_t id, struct err *err);
 int apps_deleting(struct store *s, struct app **ret, size_t *ret_n, struct err *err);
 
@@ -45,6 +47,9 @@ int apps_deleting(struct store *s, struct app **ret, size_t *ret_n, struct err *
 /* The role of a user in an app; admins have ROLE_OWN everywhere. */
 int access_role(struct store *s, const struct user *u, int64_t app_id, enum role *ret, struct err *err);
 int access_grant(struct store *s, int64_t app_id, int64_t user_id, enum role r, struct err *err);
+/* Gives the app to another user (who gets ROLE_OWN; the former owner keeps it). */
+int access_owner(struct store *s, int64_t app_id, int64_t user_id, struct err *err);
+/* The owner's access is neither lowered nor revoked (ERR_FAILED). */
 int access_revoke(struct store *s, int64_t app_id, int64_t user_id, struct err *err);
 struct access_row { char *user; enum role role; };
 int access_list(struct store *s, int64_t app_id, struct access_row **ret, size_t *ret_n, struct err *err);
@@ -63,6 +68,11 @@ int config_get(struct store *s, int64_t app_id, int64_t version, struct config_s
 int config_change(struct store *s, int64_t app_id, const struct config_change *v, size_t n,
                   int64_t *ret_version, struct err *err);
 
+/* Makes the set of an earlier version the newest again (a rollback): a new version with the same values, so
+ * that the next change builds on it. *ret_version is the newest where it holds the same already. In a
+ * transaction as above, or its own. */
+int config_restore(struct store *s, int64_t app_id, int64_t version, int64_t *ret_version, struct err *err);
+
 /* --- formation.c: what the next release shall run; missing types: web 1, others 0 */
 int formation_get(struct store *s, int64_t app_id, struct formation *ret, struct err *err);
 int formation_put(struct store *s, int64_t app_id, const struct formation *f, struct err *err);
@@ -73,6 +83,7 @@ struct build_new {
     const char *user, *branch, *old_commit, *commit, *tree, *message;
     bool shallow, no_cache;
 };
+/* ERR_BUSY where the app is locked, ERR_NOT_FOUND where it is being destroyed. */
 int builds_queue(struct store *s, const struct build_new *b, int64_t *ret_id, struct err *err);
 int builds_get(struct store *s, int64_t id, struct build *ret, struct err *err);
 /* Newest first; app_id 0: all apps. */
@@ -103,8 +114,9 @@ int leases_next_expiry(struct store *s, int64_t *ret, struct err *err);
 struct release_new {
     int64_t app_id, user_id;
     const char *user, *description;
-    /* Taken from this release (image, digest, processes, commit): the live one for a config change or a
-     * scale, an older one for a rollback. */
+    /* Taken from this release (image, digest, processes, commit): an older one for a rollback. 0, for a change
+     * of config or scale: from the one that is live when the new release's turn comes, because a deploy
+     * may be before it. ERR_FAILED where the app has no live release. */
     int64_t from_release_id;
     int64_t config_version;            /* 0: the app's newest */
     const struct formation *formation; /* NULL: the app's current */
@@ -115,7 +127,9 @@ int releases_create(struct store *s, const struct release_new *r, int64_t *ret_i
 int releases_get(struct store *s, int64_t id, struct release *ret, struct err *err);
 int releases_get_version(struct store *s, int64_t app_id, int64_t version, struct release *ret, struct err *err);
 int releases_list(struct store *s, int64_t app_id, int limit, struct release **ret, size_t *ret_n, struct err *err);
-/* As builds_lease: the oldest pending release of an app that has none releasing, or a dead holder's. */
+/* As builds_lease: the oldest pending release of an app that has none releasing, or a dead holder's. After three
+ * dead workers it comes with cancel set: the worker puts the last live release back and ends it
+ * with releases_failed(canceled); after six it is failed here. */
 int releases_lease(struct store *s, const struct lease *me, struct release *ret, struct err *err);
 int releases_renew(struct store *s, const struct lease *me, int64_t id, bool *ret_cancel, struct err *err);
 int releases_step(struct store *s, const struct lease *me, int64_t id, const char *step, struct err *err);

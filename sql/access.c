@@ -1,0 +1,130 @@
+#include "config.h"
+
+#include "base/mem.h"
+#include "sql/tables.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int access_role(struct store *s, const struct user *u, int64_t app_id, enum role *ret, struct err *err)
+{
+    cleanup_stmt sqlite3_stmt *st = NULL;
+    cleanup_free char *name = NULL;
+    int rc;
+
+    if (u->admin) {
+        *ret = ROLE_OWN;
+        return 0;
+    }
+    if (store_prepare(s, &st, err, "SELECT role FROM access WHERE app_id = ? AND user_id = ?", "ii", app_id,
+                      u->id) != 0)
+        return -1;
+    rc = store_step(s, st, err);
+    if (rc == 0)
+        *ret = ROLE_NONE;
+    if (rc != 1)
+        return rc;
+    name = store_text(st, 0);
+    return role_parse(name, ret, err);
+}
+
+/* The owner is named in the app's row; its role changes with the owner only. */
+static int owner_refuse(struct store *s, int64_t app_id, int64_t user_id, struct err *err)
+{
+    int64_t owner = 0;
+    int rc = store_int(s, &owner, err, "SELECT owner_id FROM apps WHERE id = ?", "i", app_id);
+
+    if (rc < 0)
+        return -1;
+    if (rc == 0)
+        return err_set(err, ERR_NOT_FOUND, "the app is gone");
+    if (owner == user_id)
+        return err_set(err, ERR_FAILED, "the owner's access cannot be taken away or lowered; give the app to "
+                       "somebody else first: access:grant APP USER own --owner");
+    return 0;
+}
+
+static int access_grant_in(struct store *s, int64_t app_id, int64_t user_id, enum role r, struct err *err)
+{
+    if (r != ROLE_OWN && owner_refuse(s, app_id, user_id, err) != 0)
+        return -1;
+    return store_exec(s, err, "INSERT INTO access (app_id, user_id, role) VALUES (?, ?, ?) "
+                      "ON CONFLICT (app_id, user_id) DO UPDATE SET role = excluded.role", "iis", app_id, user_id,
+                      role_name(r));
+}
+
+int access_grant(struct store *s, int64_t app_id, int64_t user_id, enum role r, struct err *err)
+{
+    bool own;
+
+    if (store_enter(s, &own, err) != 0)
+        return -1;
+    return store_leave(s, own, access_grant_in(s, app_id, user_id, r, err), err);
+}
+
+static int access_owner_in(struct store *s, int64_t app_id, int64_t user_id, struct err *err)
+{
+    if (access_grant_in(s, app_id, user_id, ROLE_OWN, err) != 0)
+        return -1;
+    return store_exec(s, err, "UPDATE apps SET owner_id = ? WHERE id = ?", "ii", user_id, app_id);
+}
+
+int access_owner(struct store *s, int64_t app_id, int64_t user_id, struct err *err)
+{
+    bool own;
+
+    if (store_enter(s, &own, err) != 0)
+        return -1;
+    return store_leave(s, own, access_owner_in(s, app_id, user_id, err), err);
+}
+
+static int access_revoke_in(struct store *s, int64_t app_id, int64_t user_id, struct err *err)
+{
+    if (owner_refuse(s, app_id, user_id, err) != 0
+        || store_exec(s, err, "DELETE FROM access WHERE app_id = ? AND user_id = ?", "ii", app_id, user_id) != 0)
+        return -1;
+    if (store_changes(s) == 0)
+        return err_set(err, ERR_NOT_FOUND, "the user has no access to the app");
+    return 0;
+}
+
+int access_revoke(struct store *s, int64_t app_id, int64_t user_id, struct err *err)
+{
+    bool own;
+
+    if (store_enter(s, &own, err) != 0)
+        return -1;
+    return store_leave(s, own, access_revoke_in(s, app_id, user_id, err), err);
+}
+
+int access_list(struct store *s, int64_t app_id, struct access_row **ret, size_t *ret_n, struct err *err)
+{
+    cleanup_stmt sqlite3_stmt *st = NULL;
+    struct access_row *v = NULL;
+    size_t n = 0;
+    int rc;
+
+    if (store_prepare(s, &st, err, "SELECT u.name, x.role FROM access x JOIN users u ON u.id = x.user_id "
+                      "WHERE x.app_id = ? ORDER BY u.name", "i", app_id) != 0)
+        return -1;
+    while ((rc = store_step(s, st, err)) == 1) {
+        cleanup_free char *role = store_text(st, 1);
+
+        v = xrealloc_n(v, n + 1, sizeof(*v));
+        v[n].user = store_text(st, 0);
+        v[n].role = ROLE_NONE;
+        if (role_parse(role, &v[n++].role, err) != 0) {
+            rc = -1;
+            break;
+        }
+    }
+    if (rc < 0) {
+        while (n > 0)
+            free(v[--n].user);
+        free(v);
+        return -1;
+    }
+    *ret = v;
+    *ret_n = n;
+    return 0;
+}
