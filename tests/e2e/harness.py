@@ -6,11 +6,13 @@ A test that needs something that is not there fails; nothing is skipped.
 """
 
 import atexit
+import configparser
 import json
 import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -229,6 +231,98 @@ def until(what, seconds=30):
             return value
         assert time.monotonic() < end, f"not true after {seconds} s: {what}"
         time.sleep(0.05)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def descendants(pid):
+    """{pid: command line} of all processes below pid."""
+    found = {}
+    try:
+        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                line = pathlib.Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+                found[int(child)] = line.strip()
+                found.update(descendants(int(child)))
+    except OSError:  # it ended while we looked
+        pass
+    return found
+
+
+class Server:
+    """A Slipway of the test's own, on the same stack: other settings, or to be killed.
+    Used with `with`; inside, ssh() and Repo talk to it."""
+
+    def __init__(self, **settings):
+        """settings: section__name="value"."""
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="server-", dir=TMP))
+        self.dir.chmod(0o755)
+        TMP.chmod(0o755)
+        conf = configparser.RawConfigParser()
+        conf.read(ENV["SLIPWAY_CONFIG"])
+        self.state, self.port = self.dir / "state", str(free_port())
+        wanted = {"server__state": self.state, "ssh__port": self.port,
+                  "kubernetes__namespace_prefix": conf.get("kubernetes", "namespace_prefix"), **settings}
+        for name, value in wanted.items():
+            section, _, key = name.partition("__")
+            section = section.replace("_", "-")
+            if not conf.has_section(section):
+                conf.add_section(section)
+            conf.set(section, key, str(value))
+        self.conf = self.dir / "slipway.conf"
+        with open(self.conf, "w") as f:
+            conf.write(f)
+        self.log = self.dir / "log"
+        r = run([ENV["SLIPWAY_BIN"], "init", "--state", self.state, "--config", self.conf,
+                 "--admin-key", f"{ADMIN_KEY}.pub"])
+        check(r)
+        self.process = None
+
+    def start(self):
+        self.process = subprocess.Popen([ENV["SLIPWAY_BIN"], "serve", "--config", self.conf],
+                                        stdin=subprocess.DEVNULL, stderr=open(self.log, "ab"))
+        until(lambda: ssh("version").code == 0)
+
+    def stop(self, signo=signal.SIGTERM):
+        if self.process is not None:
+            self.process.send_signal(signo)
+            self.process.wait(60)
+            self.process = None
+
+    def processes(self, role):
+        """Process ids of a role: listener, session, builder, build, deployer, release, stream."""
+        return [pid for pid, line in descendants(self.process.pid).items() if line.startswith(f"slipway: {role}")]
+
+    def kill(self, role):
+        """kill -9 of all processes of a role ("supervisor": the server itself); how many there were."""
+        if role == "supervisor":
+            self.stop(signal.SIGKILL)
+            return 1
+        pids = self.processes(role)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        return len(pids)
+
+    def __enter__(self):
+        global PORT, STATE
+        self._saved = (PORT, STATE)
+        PORT, STATE = self.port, self.state
+        self.start()
+        return self
+
+    def __exit__(self, kind, value, trace):
+        global PORT, STATE
+        for app in ssh("apps:list", "--json").json():
+            ssh("apps:destroy", app["name"], "--confirm", app["name"])
+        self.stop()
+        if kind is not None and self.log.exists():
+            for line in self.log.read_text(errors="replace").splitlines()[-40:]:
+                print(f"# log: {line}", flush=True)
+        PORT, STATE = self._saved
 
 
 def _alarm(*_):
