@@ -1,6 +1,7 @@
 # Unit tests and fuzz mains of base/.
-base_tests = tests/unit/test_buf tests/unit/test_conf tests/unit/test_path tests/unit/test_spawn \
-    tests/unit/test_wake
+base_tests = tests/unit/test_buf tests/unit/test_conf tests/unit/test_ipc tests/unit/test_json \
+    tests/unit/test_log tests/unit/test_loop tests/unit/test_path tests/unit/test_role \
+    tests/unit/test_spawn tests/unit/test_wake
 check_PROGRAMS += $(base_tests)
 TESTS += $(base_tests)
 base_test_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
@@ -9,9 +10,24 @@ tests_unit_test_buf_CFLAGS = $(base_test_cflags)
 tests_unit_test_buf_LDADD = $(base_test_ldadd)
 tests_unit_test_conf_CFLAGS = $(base_test_cflags)
 tests_unit_test_conf_LDADD = $(base_test_ldadd)
+tests_unit_test_ipc_CFLAGS = $(base_test_cflags)
+tests_unit_test_ipc_LDADD = $(base_test_ldadd)
+tests_unit_test_json_CFLAGS = $(base_test_cflags)
+tests_unit_test_json_LDADD = $(base_test_ldadd)
+tests_unit_test_log_CFLAGS = $(base_test_cflags)
+tests_unit_test_log_LDADD = $(base_test_ldadd)
+tests_unit_test_loop_CFLAGS = $(base_test_cflags)
+tests_unit_test_loop_LDADD = $(base_test_ldadd)
 tests_unit_test_path_CFLAGS = $(base_test_cflags)
 tests_unit_test_path_LDADD = $(base_test_ldadd)
+tests_unit_test_role_CFLAGS = $(base_test_cflags)
+tests_unit_test_role_LDADD = $(base_test_ldadd)
 tests_unit_test_spawn_CFLAGS = $(base_test_cflags)
 tests_unit_test_spawn_LDADD = $(base_test_ldadd)
 tests_unit_test_wake_CFLAGS = $(base_test_cflags)
 tests_unit_test_wake_LDADD = $(base_test_ldadd)
+
+fuzz_mains += tests/fuzz/fuzz_conf
+tests_fuzz_fuzz_conf_CFLAGS = $(AM_CFLAGS)
+tests_fuzz_fuzz_conf_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_conf_LDADD = tests/libreplay.a base/libbase.a $(INIH_LIBS)
