@@ -212,7 +212,7 @@ proc_stop() {
 proc_ended() { ! proc_pid "$1" >/dev/null; }
 
 # tree_stop: ends all that this script started and that still runs below it: TERM, then KILL. For a
-# trap; what proc_start started has its own life and its own pid file.
+# trap; what proc_start started has its own session, life and pid file, and is left alone.
 tree_stop() {
     local pids
     pids=$(tree_pids "$$")
@@ -225,14 +225,29 @@ tree_stop() {
     fi
 }
 
-# tree_pids PID: prints the processes below PID. The subshell that asks is not one of them.
+# tree_pids PID: prints the processes below PID in this session, but not the subshell that asks.
 tree_pids() {
     local child
-    for child in $(pgrep -P "$1"); do
+    for child in $(pgrep -P "$1" -s 0); do
         if [[ $child == "$BASHPID" ]]; then continue; fi
         echo "$child"
         tree_pids "$child"
     done
+}
+
+# marked_stop NAME=VALUE: ends all processes with this in the environment that they were started with.
+# The mark must be one that nobody sets by hand.
+marked_stop() {
+    local file pid pids=()
+    for file in /proc/[0-9]*/environ; do
+        pid=${file//[!0-9]/}
+        if [[ $pid != "$$" ]] && grep -zqxF -- "$1" "$file" 2>/dev/null; then pids+=("$pid"); fi
+    done
+    if ((${#pids[@]} == 0)); then return; fi
+    kill -TERM "${pids[@]}" 2>/dev/null || true
+    if ! wait_until "$STOP_SECONDS" tree_ended "${pids[*]}"; then
+        kill -KILL "${pids[@]}" 2>/dev/null || true
+    fi
 }
 
 # tree_ended PIDS: have all of them ended?
