@@ -171,6 +171,22 @@ const char *http_header(const struct http_response *r, const char *name)
     return NULL;
 }
 
+char *http_escape(const char *s)
+{
+    static const char unreserved[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+    char *out = xmalloc(strlen(s) * 3 + 1), *at = out;
+
+    for (; *s != '\0'; s++) {
+        if (strchr(unreserved, *s) != NULL)
+            *at++ = *s;
+        else
+            at += snprintf(at, 4, "%%%02X", (unsigned char) *s);
+    }
+    *at = '\0';
+    return out;
+}
+
 /* A header line without its end, the name in lower case. */
 static size_t on_header(char *data, size_t size, size_t n, void *arg)
 {

@@ -64,6 +64,9 @@ void http_response_release(struct http_response *r);
 /* The value of a response header ("location"), NULL where absent. Valid as long as r. */
 const char *http_header(const struct http_response *r, const char *name);
 
+/* s percent-encoded as one component of a URL or a form (RFC 3986 §2.3's unreserved characters stay). The caller frees. */
+char *http_escape(const char *s);
+
 /* Sends one request and waits for its end. A transport failure is -1 with ERR_DOWN; an answer over its
  * limit or refused by a callback -1 with ERR_FAILED; any HTTP status is success here. */
 int http_do(struct http *h, const struct http_request *q, struct http_response *r, struct err *err);

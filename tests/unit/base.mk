@@ -31,3 +31,22 @@ fuzz_mains += tests/fuzz/fuzz_conf
 tests_fuzz_fuzz_conf_CFLAGS = $(AM_CFLAGS)
 tests_fuzz_fuzz_conf_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_conf_LDADD = tests/libreplay.a base/libbase.a $(INIH_LIBS)
+
+# HTTP and registries
+registry_tests = tests/unit/test_http tests/unit/test_image
+check_PROGRAMS += $(registry_tests)
+TESTS += $(registry_tests)
+EXTRA_DIST += tests/fakes/http_server.py
+registry_test_ldadd = base/libbase.a $(CURL_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_http_CFLAGS = $(base_test_cflags)
+tests_unit_test_http_LDADD = $(registry_test_ldadd)
+tests_unit_test_image_CFLAGS = $(base_test_cflags)
+tests_unit_test_image_LDADD = $(registry_test_ldadd)
+
+fuzz_mains += tests/fuzz/fuzz_challenge tests/fuzz/fuzz_image_ref
+tests_fuzz_fuzz_challenge_CFLAGS = $(AM_CFLAGS)
+tests_fuzz_fuzz_challenge_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_challenge_LDADD = tests/libreplay.a base/libbase.a
+tests_fuzz_fuzz_image_ref_CFLAGS = $(AM_CFLAGS)
+tests_fuzz_fuzz_image_ref_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_image_ref_LDADD = tests/libreplay.a base/libbase.a $(SODIUM_LIBS)
