@@ -23,10 +23,12 @@ node_clean() {
     wait_until "$STOP_SECONDS" node_is_empty ||
         warn "processes of pods don't end: $(node_processes | tr '\n' ' ')"
     node_mounts | while read -r mount; do
-        umount "$mount" 2>/dev/null || umount -l "$mount"
+        umount "$mount" 2>/dev/null || umount -l "$mount" || true
     done
-    rm -rf --one-file-system "$K8S/run/containerd" "$K8S/run/runc" "$K8S/run/addresses"
-    rm -f "$CONTAINERD_SOCKET" "$CONTAINERD_SOCKET.ttrpc"
+    rm -rf --one-file-system "$K8S/run/containerd" "$K8S/run/runc" "$K8S/run/addresses" ||
+        warn "$K8S/run isn't empty"
+    # Sockets, and pid files that were half written.
+    rm -f "$CONTAINERD_SOCKET" "$CONTAINERD_SOCKET.ttrpc" "$K8S"/run/*.pid.*
     # The mark of host_prepare: what it made may still be there.
     if [[ -f $K8S/sysctl ]]; then host_restore; fi
 }
@@ -37,7 +39,7 @@ containers_forget() {
     if ! proc_pid "$(pid_file containerd)" >/dev/null; then return; fi
     tasks=$(timeout "$NODE_STOP_SECONDS" ctr --address "$CONTAINERD_SOCKET" --namespace k8s.io \
         tasks list --quiet 2>/dev/null) || return 0
-    containers=$(node_ctr containers list --quiet)
+    containers=$(node_ctr containers list --quiet) || return 0
     # shellcheck disable=SC2086  # ids, one word each
     {
         if [[ -n $tasks ]]; then node_ctr tasks delete --force $tasks; fi

@@ -52,16 +52,17 @@ host_restore() {
     rules_remove iptables
     rules_remove ip6tables
     if [[ -f $K8S/sysctl ]]; then
-        sysctl -q -p "$K8S/sysctl"
+        sysctl -q -p "$K8S/sysctl" || true
         rm -f "$K8S/sysctl"
     fi
     cgroup_mounts | while read -r mount; do
         if [[ -d $mount/$NODE_CGROUP ]]; then
-            find "$mount/$NODE_CGROUP" -depth -type d -exec rmdir {} +
+            find "$mount/$NODE_CGROUP" -depth -type d -exec rmdir {} + || true
         fi
     done
-    # Plugins' results and the kubelet's links to logs stand at fixed places.
-    rm -f /var/lib/cni/results/slipway-*
+    # Plugins' results and the kubelet's links to logs stand at fixed places. A result is known by the
+    # network namespace in it.
+    grep -lsF -- "$K8S/run/" /var/lib/cni/results/* | xargs -r rm -f || true
     if [[ -d /var/log/containers ]]; then
         find /var/log/containers -maxdepth 1 -type l -lname "$K8S/*" -delete
         rmdir /var/log/containers 2>/dev/null || true
@@ -69,41 +70,49 @@ host_restore() {
 }
 
 # rules_remove iptables|ip6tables: removes the chains of kube-proxy and of host_prepare, and those
-# that the portmap plugin made for the network "slipway", with all that leads to them.
+# that the portmap plugin made for the network "slipway", with all rules that lead to them. The
+# plugin's common chains go when no other network has a port in them.
 rules_remove() {
     local script
     script=$("$1-save" 2>/dev/null | awk '
+        function word_after(text, option) {
+            if (!match(text, " " option " [^ ]+")) return ""
+            return substr(text, RSTART + 4, RLENGTH - 4)
+        }
         /^\*/ { table = $0; count[table] = 0 }
-        /^:(KUBE|SLIPWAY)-/ { ours[table, substr($1, 2)] = 1; next }
+        /^:(KUBE|SLIPWAY)-/ { ours[table, substr($1, 2)] = 1 }
+        /^:CNI-HOSTPORT-/ { common[table, substr($1, 2)] = 1 }
         /^-A / {
-            count[table]++
-            rule[table, count[table]] = $0
-            # A pod of ours with a host port; its chain is named by a hash.
-            if (/--comment "dnat name: \\"slipway\\" / && match($0, / -j CNI-DN-[^ ]+/))
-                ours[table, substr($0, RSTART + 4, RLENGTH - 4)] = 1
+            rule[table, ++count[table]] = $0
+            target = word_after($0, "-j")
+            if (/--comment "dnat name: \\"slipway\\" /)
+                ours[table, target] = 1
+            else if ($2 == "CNI-HOSTPORT-DNAT")
+                shared = 1
         }
         END {
+            if (!shared) for (key in common) ours[key] = 1
             for (table in count) {
-                body = flush = ""
+                body = remove = ""
                 for (n = 1; n <= count[table]; n++) {
-                    split(rule[table, n], word, " ")
-                    target = ""
-                    if (match(rule[table, n], / -[jg] [^ ]+/))
-                        target = substr(rule[table, n], RSTART + 4, RLENGTH - 4)
-                    if ((table, target) in ours && !((table, word[2]) in ours))
-                        body = body "-D" substr(rule[table, n], 3) "\n"
+                    text = rule[table, n]
+                    split(text, word, " ")
+                    if ((table, word_after(text, "-[jg]")) in ours && !((table, word[2]) in ours))
+                        body = body "-D" substr(text, 3) "\n"
                 }
                 # Empty all of them first: they point at each other.
                 for (key in ours) {
                     split(key, part, SUBSEP)
                     if (part[1] != table) continue
                     body = body "-F " part[2] "\n"
-                    flush = flush "-X " part[2] "\n"
+                    remove = remove "-X " part[2] "\n"
                 }
-                if (body != "") printf "%s\n%s%sCOMMIT\n", table, body, flush
+                if (body != "") printf "%s\n%s%sCOMMIT\n", table, body, remove
             }
         }')
-    if [[ -n $script ]]; then "$1-restore" --noflush <<<"$script"; fi
+    if [[ -n $script ]]; then
+        "$1-restore" --noflush <<<"$script" || warn "$1: rules of the node may be left"
+    fi
 }
 
 # cgroup_mounts: prints where the hierarchies are mounted, of version 1 and 2.
