@@ -70,6 +70,7 @@ char *buf_reserve(struct buf *b, size_t n)
         b->data = xrealloc_n(b->data, cap, 1);
         b->cap = cap;
     }
+    b->data[b->len] = '\0'; /* stays so where nothing is written (read(2) at the end of a file) */
     return b->data + b->len;
 }
 

@@ -28,6 +28,9 @@ static void test_bounded(void **state)
     buf_clear(&b);
     assert_false(b.overflow);
     buf_release(&b);
+    assert_non_null(buf_reserve(&b, 3)); /* nothing is written there */
+    assert_string_equal(buf_str(&b), "");
+    buf_release(&b);
 }
 
 static void test_format(void **state)
