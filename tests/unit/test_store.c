@@ -1,0 +1,146 @@
+#include "config.h"
+
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/wake.h"
+#include "sql/migrate.h"
+#include "tests/unit/sql_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static void test_open(void **state)
+{
+    struct fixture *f = *state;
+    cleanup_free char *db = xasprintf("%s/slipway.db", f->state);
+    int64_t n = 0;
+    struct store *ro;
+    struct stat sb;
+
+    assert_int_equal(stat(db, &sb), 0);
+    assert_int_equal(sb.st_mode & 07777, 0660);
+    assert_int_equal(store_int(f->store, &n, NULL, "PRAGMA foreign_keys", ""), 1);
+    assert_int_equal(n, 1);
+    assert_int_equal(store_int(f->store, &n, NULL, "PRAGMA synchronous", ""), 1);
+    assert_int_equal(n, 2);
+    assert_int_equal(store_int(f->store, &n, NULL, "PRAGMA trusted_schema", ""), 1);
+    assert_int_equal(n, 0);
+    OK(store_open(f->state, true, &ro, &err));
+    REFUSED(ERR_DOWN, "database", store_exec(ro, &err, "DELETE FROM users", ""));
+    store_close(ro);
+    REFUSED(ERR_FAILED, "slipway init", store_open("/nonexistent", false, &ro, &err));
+}
+
+static void test_wal(void **state)
+{
+    (void) state;
+    assert_false(store_wal_is_safe(3040001));
+    assert_false(store_wal_is_safe(3044005));
+    assert_true(store_wal_is_safe(3044006));
+    assert_false(store_wal_is_safe(3045000));
+    assert_false(store_wal_is_safe(3050006));
+    assert_true(store_wal_is_safe(3050007));
+    assert_false(store_wal_is_safe(3051002));
+    assert_true(store_wal_is_safe(3051003));
+}
+
+static void test_migrate(void **state)
+{
+    static const struct migration more[] = {
+        { 1, "" }, { 2, "CREATE TABLE extra (id INTEGER PRIMARY KEY) STRICT;" }, { 0, NULL },
+    };
+    static const struct migration broken[] = {
+        { 1, "" }, { 2, "" }, { 3, "CREATE TABLE half (id INTEGER) STRICT; NONSENSE;" }, { 0, NULL },
+    };
+    struct fixture *f = *state;
+    int64_t n = 0;
+    struct store *s;
+
+    OK(store_migrate(f->state, &err));
+    OK(store_migrate_with(f->state, more, &err));
+    assert_int_equal(store_int(f->store, &n, NULL, "SELECT count(*) FROM extra", ""), 1);
+    REFUSED(ERR_FAILED, "newer Slipway", store_open(f->state, false, &s, &err));
+    REFUSED(ERR_FAILED, "newer Slipway", store_migrate(f->state, &err));
+    REFUSED(ERR_FAILED, "schema 3", store_migrate_with(f->state, broken, &err));
+    assert_int_equal(store_int(f->store, &n, NULL, "PRAGMA user_version", ""), 1);
+    assert_int_equal(n, 2);
+    assert_int_equal(store_int(f->store, &n, NULL, "SELECT 1 FROM sqlite_schema WHERE name = 'half'", ""), 0);
+}
+
+static void test_damage(void **state)
+{
+    struct fixture *f = *state;
+    cleanup_free char *db = xasprintf("%s/slipway.db", f->state);
+    struct store *s;
+
+    store_close(f->store);
+    f->store = NULL;
+    OK(path_write(db, "this is not a database, only text that is long enough to be looked at", 69, 0660, &err));
+    REFUSED(ERR_FAILED, "database", store_open(f->state, false, &s, &err));
+    REFUSED(ERR_FAILED, "database", store_migrate(f->state, &err));
+}
+
+/* Several processes that start at once: one migrates, the others find it done. */
+static void test_migrate_together(void **state)
+{
+    struct fixture *f = *state;
+    cleanup_free char *other = xasprintf("%s/logs", f->state);
+    pid_t pids[6];
+    struct store *s;
+
+    for (size_t i = 0; i < countof(pids); i++) {
+        pids[i] = fork();
+        if (pids[i] == 0)
+            _exit(store_migrate(other, NULL) == 0 ? 0 : 1);
+    }
+    for (size_t i = 0; i < countof(pids); i++) {
+        int status = -1;
+
+        assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+        assert_int_equal(status, 0);
+    }
+    OK(store_open(other, false, &s, &err));
+    store_close(s);
+}
+
+static void test_transaction(void **state)
+{
+    struct fixture *f = *state;
+    cleanup_free char *wake = store_builds_wake(f->store);
+    int fd = wake_open(NULL);
+    struct user u;
+
+    assert_true(fd >= 0);
+    assert_true(wake_watch(fd, wake, NULL) >= 0);
+    OK(store_begin(f->store, &err));
+    OK(users_add(f->store, "carl", false, false, NULL, &err));
+    (void) fixture_queue(f, f->shop);
+    assert_int_equal(wake_drain(fd, NULL), 0); /* nobody is woken before the commit */
+    store_rollback(f->store);
+    assert_int_equal(wake_drain(fd, NULL), 0);
+    REFUSED(ERR_NOT_FOUND, "carl", users_get(f->store, "carl", &u, &err));
+    store_rollback(f->store); /* harmless */
+    (void) fixture_queue(f, f->shop);
+    assert_int_equal(wake_drain(fd, NULL), 1);
+    (void) close(fd);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_open, fixture_setup, fixture_teardown),
+        cmocka_unit_test(test_wal),
+        cmocka_unit_test_setup_teardown(test_migrate, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_damage, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_migrate_together, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_transaction, fixture_setup, fixture_teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
