@@ -7,6 +7,8 @@
 #   SLIPWAY_TOP    the top of the source tree
 #   SLIPWAY_CACHE  binaries and base images that only the first run makes, by version
 #   SLIPWAY_DEV    data, logs and pid files of a running stack
+#
+# A bare "return" inside a trap gives the code from before the trap: write "return 0".
 # shellcheck shell=bash
 
 # Go and pack look for it; a bare environment may lack it.
@@ -76,16 +78,16 @@ need() {
 # need_root WHAT: ends the script when not root.
 need_root() { ((EUID == 0)) || die "$1 needs root. Run it as root."; }
 
-# with_lock NAME COMMAND...: runs COMMAND (which may be a function) while no other run holds NAME.
+# with_lock NAME COMMAND...: runs COMMAND, which may be a function, in a subshell while no other run
+# holds NAME. (Without "||" here: "set -e" must hold inside of COMMAND.)
 with_lock() {
-    local name=$1 fd rc=0
+    local name=$1
     shift
     mkdir -p "$SLIPWAY_CACHE/locks"
-    exec {fd}>"$SLIPWAY_CACHE/locks/$name"
-    flock "$fd"
-    "$@" || rc=$?
-    exec {fd}>&-
-    return "$rc"
+    (
+        flock 9
+        "$@"
+    ) 9>"$SLIPWAY_CACHE/locks/$name"
 }
 
 # recipe_hash PATH...: 16 hexadecimal digits that change when a file's name or bytes change. Folders
@@ -113,7 +115,7 @@ go_command() {
         version=$(GOTOOLCHAIN=local "$go" env GOVERSION) || continue
         if printf '%s\n' "$GO_MIN_VERSION" "${version#go}" | sort -CV; then
             echo "$go"
-            return
+            return 0
         fi
     done
     return 1
@@ -211,50 +213,55 @@ proc_stop() {
 # proc_ended PIDFILE: the opposite of proc_pid, for wait_until.
 proc_ended() { ! proc_pid "$1" >/dev/null; }
 
-# tree_stop: ends all that this script started and that still runs below it: TERM, then KILL. For a
-# trap; what proc_start started has its own session, life and pid file, and is left alone.
-tree_stop() {
-    local pids
-    pids=$(tree_pids "$$")
-    if [[ -z $pids ]]; then return; fi
-    # shellcheck disable=SC2086 # one word a process
-    kill -TERM $pids 2>/dev/null || true
-    if ! wait_until "$STOP_SECONDS" tree_ended "$pids"; then
-        # shellcheck disable=SC2086
-        kill -KILL $pids 2>/dev/null || true
-    fi
+# stop_all LISTER [ARGUMENT...]: ends the processes that the function LISTER prints, until it prints
+# none: TERM once to each, KILL to those that are left after STOP_SECONDS.
+stop_all() {
+    local end=$((SECONDS + STOP_SECONDS)) pid pids told=" "
+    while pids=$("$@") && [[ -n $pids ]]; do
+        for pid in $pids; do
+            if ((SECONDS >= end)); then
+                kill -KILL "$pid" 2>/dev/null || true
+            elif [[ $told != *" $pid "* ]]; then
+                kill -TERM "$pid" 2>/dev/null || true
+                told+="$pid "
+            fi
+        done
+        ((SECONDS < end + STOP_SECONDS)) || return 1
+        sleep 0.05
+    done
 }
 
-# tree_pids PID: prints the processes below PID in this session, but not the subshell that asks.
+# marked_pids NAME=VALUE: prints the processes that run and were started with this in their
+# environment. The mark must be one that nobody sets by hand.
+marked_pids() {
+    local file pid
+    grep -lzxF -- "$1" /proc/[0-9]*/environ 2>/dev/null | while IFS= read -r file; do
+        pid=${file//[!0-9]/}
+        if [[ $pid != "$$" ]] && proc_identity "$pid" >/dev/null; then echo "$pid"; fi
+    done
+}
+
+# tree_pids PID: prints the processes below PID in this session, but not the subshell that asks. What
+# proc_start started has a session and a pid file of its own.
 tree_pids() {
     local child
     for child in $(pgrep -P "$1" -s 0); do
-        if [[ $child == "$BASHPID" ]]; then continue; fi
+        if [[ $child == "$BASHPID" ]] || ! proc_identity "$child" >/dev/null; then continue; fi
         echo "$child"
         tree_pids "$child"
     done
 }
 
-# marked_stop NAME=VALUE: ends all processes with this in the environment that they were started with.
-# The mark must be one that nobody sets by hand.
-marked_stop() {
-    local file pid pids=()
-    for file in /proc/[0-9]*/environ; do
-        pid=${file//[!0-9]/}
-        if [[ $pid != "$$" ]] && grep -zqxF -- "$1" "$file" 2>/dev/null; then pids+=("$pid"); fi
-    done
-    if ((${#pids[@]} == 0)); then return; fi
-    kill -TERM "${pids[@]}" 2>/dev/null || true
-    if ! wait_until "$STOP_SECONDS" tree_ended "${pids[*]}"; then
-        kill -KILL "${pids[@]}" 2>/dev/null || true
-    fi
-}
-
-# tree_ended PIDS: have all of them ended?
-tree_ended() {
-    local pid
-    for pid in $1; do
-        if proc_identity "$pid" >/dev/null; then return 1; fi
+# run_begin: marks all that this script starts from now on; run_stop, for a trap, ends it. Marks, because
+# who looks only below itself misses the children of a process that has ended.
+run_begin() { export SLIPWAY_RUN=$$-$RANDOM$RANDOM; }
+run_stop() { stop_all run_pids; }
+run_pids() {
+    local session
+    session=$(ps -o sid= -p "$$")
+    tree_pids "$$"
+    marked_pids "SLIPWAY_RUN=$SLIPWAY_RUN" | while read -r pid; do
+        if [[ $(ps -o sid= -p "$pid") == "$session" ]]; then echo "$pid"; fi
     done
 }
 
