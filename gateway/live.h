@@ -20,6 +20,11 @@
  *       IPC_STDOUT frames with whole lines of progress; ends when the new instances serve. Where the
  *       session goes away the restart is carried to its end all the same.
  *
+ *   {"op": "config", "app_id": N, "version": config version, "names": ["A", …] | null}
+ *       IPC_STDOUT frames whose payloads, joined, are one JSON object {"A": "value", …}: the values in run
+ *       scope, opened with the run key (sql/seal.h), of that config version. Names that the version does not
+ *       have in run scope are left out. (A session can seal values but not open them.) Never logged.
+ *
  * Then one IPC_RESULT {"code": enum err_code, "error": string | null}, and the stream closes. A stream
  * that closes without IPC_RESULT has died. IPC_STDERR text is shown to the person as it is.
  * Closing its end is how a session stops a stream that follows. */
