@@ -36,7 +36,7 @@ node_clean() {
 # Takes the containers out of containerd's books, so that the next start has nothing to repair.
 containers_forget() {
     local tasks containers
-    if ! proc_pid "$(pid_file containerd)" >/dev/null; then return; fi
+    if ! proc_pid "$(pid_file containerd)" >/dev/null; then return 0; fi
     tasks=$(timeout "$NODE_STOP_SECONDS" ctr --address "$CONTAINERD_SOCKET" --namespace k8s.io \
         tasks list --quiet 2>/dev/null) || return 0
     containers=$(node_ctr containers list --quiet) || return 0

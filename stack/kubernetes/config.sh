@@ -8,7 +8,7 @@ CERTIFICATE_DAYS=3650
 # unless they are there. The folder appears whole or not at all.
 pki_make() {
     local part=$K8S/pki.part
-    if [[ -d $K8S/pki ]]; then return; fi
+    if [[ -d $K8S/pki ]]; then return 0; fi
     # Without its keys, the old cluster's data can't be used.
     rm -rf "$part" "$K8S/etcd" "$K8S/applied"
     (
