@@ -11,11 +11,31 @@
 # A bare "return" inside a trap gives the code from before the trap: write "return 0".
 # shellcheck shell=bash
 
+# path_is_open FOLDER: may every user enter it and the folders above it?
+path_is_open() {
+    local folder=$1
+    while [[ $folder != / ]]; do
+        if [[ $(stat -c %A "$folder") != *[xt] ]]; then return 1; fi
+        folder=$(dirname "$folder")
+    done
+}
+
+# dev_folder: prints where a stack lives by default: .dev in the source tree. A Slipway that root starts
+# has a user for each role, who must reach it: for a tree in, say, /root it is a folder elsewhere, and
+# ./dev makes .dev a link to it.
+dev_folder() {
+    if ((EUID == 0)) && ! path_is_open "$SLIPWAY_TOP"; then
+        echo "/var/lib/slipway-dev/$(sha256sum <<<"$SLIPWAY_TOP" | cut -c1-8)"
+    else
+        echo "$SLIPWAY_TOP/.dev"
+    fi
+}
+
 # Go and pack look for it; a bare environment may lack it.
 export HOME=${HOME:-/root}
 SLIPWAY_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 SLIPWAY_CACHE=${SLIPWAY_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/slipway}
-SLIPWAY_DEV=${SLIPWAY_DEV:-$SLIPWAY_TOP/.dev}
+if [[ -z ${SLIPWAY_DEV-} ]]; then SLIPWAY_DEV=$(dev_folder); fi
 export SLIPWAY_TOP SLIPWAY_CACHE SLIPWAY_DEV
 
 # Seconds that a process gets to end after TERM, before KILL.
