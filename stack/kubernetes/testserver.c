@@ -20,6 +20,12 @@
 /* A request or an answer here is a few lines. */
 #define MESSAGE_MAX 4096
 
+static void handle_end(int number)
+{
+    (void)number;
+    _exit(0);
+}
+
 static int serve(void)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(SERVE_PORT)};
@@ -105,7 +111,7 @@ static int fetch(const char *name, const char *port)
 
 int main(int argc, char **argv)
 {
-    signal(SIGTERM, _exit);
+    signal(SIGTERM, handle_end);
     signal(SIGPIPE, SIG_IGN);
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc == 1)
