@@ -1,0 +1,206 @@
+#include "config.h"
+
+#include "builder/docker.h"
+
+#include "base/http.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/vec.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BASE "http://docker" /* the host is not looked up: the socket is the address */
+#define ANSWER_MAX (4 * 1024 * 1024) /* a list of some thousand containers */
+#define REMOVE_MS 60000 /* an engine under load takes its time to stop a container */
+
+struct docker {
+    struct http *http;
+};
+
+struct docker *docker_new(const char *socket, struct err *err)
+{
+    struct http_options o = { .unix_socket = socket };
+    struct docker *d = xcalloc(1, sizeof(*d));
+
+    d->http = http_new(&o, err);
+    if (d->http == NULL) {
+        free(d);
+        return NULL;
+    }
+    return d;
+}
+
+void docker_free(struct docker *d)
+{
+    if (d == NULL)
+        return;
+    http_free(d->http);
+    free(d);
+}
+
+/* One request; the answer, where it is JSON, in *ret (the caller decrefs; NULL where it has none). */
+static int ask(struct docker *d, const char *method, const char *url, json_t **ret, struct err *err)
+{
+    struct http_request q = {
+        .method = method, .url = url, .body_max = ANSWER_MAX, .timeout_ms = REMOVE_MS,
+    };
+    struct http_response r;
+    json_t *j = NULL;
+    int rc = 0;
+
+    http_response_init(&r);
+    if (http_do(d->http, &q, &r, err) != 0) {
+        http_response_release(&r);
+        return err_wrap(err, "asking the Docker engine");
+    }
+    if (buf_len(&r.body) > 0)
+        j = json_parse(buf_str(&r.body), buf_len(&r.body), "the Docker engine's answer", NULL);
+    if (r.status == 404)
+        rc = err_set(err, ERR_NOT_FOUND, "the Docker engine: %.200s", json_str(j, "message", "not found"));
+    else if (r.status < 200 || r.status > 299)
+        rc = err_set(err, r.status >= 500 ? ERR_DOWN : ERR_FAILED, "the Docker engine answers %ld: %.200s",
+                     r.status, json_str(j, "message", ""));
+    http_response_release(&r);
+    if (rc == 0 && ret != NULL)
+        *ret = j;
+    else
+        json_decref(j);
+    return rc;
+}
+
+char *docker_version(struct docker *d, struct err *err)
+{
+    json_t *j = NULL;
+    char *version;
+
+    if (ask(d, "GET", BASE "/version", &j, err) != 0)
+        return NULL;
+    version = xstrdup(json_str(j, "Version", "of unknown version"));
+    json_decref(j);
+    return version;
+}
+
+int docker_image_id(struct docker *d, const char *name, char ret[DIGEST_SIZE], struct err *err)
+{
+    cleanup_free char *escaped = http_escape(name);
+    cleanup_free char *url = xasprintf(BASE "/images/%s/json", escaped);
+    json_t *j = NULL;
+    const char *id;
+    int rc = 0;
+
+    if (ask(d, "GET", url, &j, err) != 0)
+        return -1;
+    id = json_str(j, "Id", "");
+    if (digest_valid(id))
+        (void) snprintf(ret, DIGEST_SIZE, "%s", id);
+    else
+        rc = err_set(err, ERR_FAILED, "the Docker engine names no id for %s", name);
+    json_decref(j);
+    return rc;
+}
+
+static bool has(const struct vec *v, const char *s)
+{
+    for (size_t i = 0; i < v->n; i++) {
+        if (strcmp(v->v[i], s) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The word `arg` in a command line. */
+static bool has_word(const char *line, const char *arg)
+{
+    size_t n = strlen(arg);
+
+    for (const char *at = line; (at = strstr(at, arg)) != NULL; at += n) {
+        if ((at == line || at[-1] == ' ') && (at[n] == '\0' || at[n] == ' '))
+            return true;
+    }
+    return false;
+}
+
+static bool below(const char *path, const char *dir)
+{
+    size_t n = strlen(dir);
+
+    return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
+}
+
+/* pack's volumes of one build; the cache has another name. */
+static bool own_volume(const char *name)
+{
+    return strncmp(name, "pack-layers-", 12) == 0 || strncmp(name, "pack-app-", 9) == 0;
+}
+
+static bool belongs(const json_t *c, const char *dir, const char *tag, const struct vec *volumes)
+{
+    json_t *m;
+    size_t i;
+
+    if (has_word(json_str(c, "Command", ""), tag))
+        return true;
+    json_array_foreach(json_object_get(c, "Mounts"), i, m) {
+        if (below(json_str(m, "Source", ""), dir) || has(volumes, json_str(m, "Name", "")))
+            return true;
+    }
+    return false;
+}
+
+static void add_volumes(const json_t *c, struct vec *volumes)
+{
+    json_t *m;
+    size_t i;
+
+    json_array_foreach(json_object_get(c, "Mounts"), i, m) {
+        const char *name = json_str(m, "Name", "");
+
+        if (own_volume(name) && !has(volumes, name))
+            vec_add(volumes, name);
+    }
+}
+
+static int remove_one(struct docker *d, const char *kind, const char *name, struct err *err)
+{
+    cleanup_free char *escaped = http_escape(name);
+    cleanup_free char *url = xasprintf(BASE "/%s/%s?force=1", kind, escaped);
+    struct err why = ERR_INIT;
+
+    if (ask(d, "DELETE", url, NULL, &why) == 0 || why.code == ERR_NOT_FOUND)
+        return 0;
+    *err = why;
+    return err_wrap(err, "removing %s", name);
+}
+
+int docker_clear(struct docker *d, const char *dir, const char *tag, struct err *err)
+{
+    cleanup_vec struct vec volumes = VEC_INIT, ids = VEC_INIT;
+    json_t *list = NULL, *c;
+    size_t i;
+    int rc = 0;
+
+    /* %7B…: {"label":["author=pack"]} */
+    if (ask(d, "GET", BASE "/containers/json?all=1&filters=%7B%22label%22%3A%5B%22author%3Dpack%22%5D%7D", &list,
+            err) != 0)
+        return -1;
+    /* Twice: the first round learns the volumes from those that the second may recognize by them only. */
+    for (int round = 0; round < 2; round++) {
+        json_array_foreach(list, i, c) {
+            const char *id = json_str(c, "Id", "");
+
+            if (*id == '\0' || !belongs(c, dir, tag, &volumes))
+                continue;
+            add_volumes(c, &volumes);
+            if (!has(&ids, id))
+                vec_add(&ids, id);
+        }
+    }
+    json_decref(list);
+    for (i = 0; i < ids.n && rc == 0; i++)
+        rc = remove_one(d, "containers", ids.v[i], err);
+    for (i = 0; i < volumes.n && rc == 0; i++)
+        rc = remove_one(d, "volumes", volumes.v[i], err);
+    return rc == 0 ? (int) ids.n : -1;
+}

@@ -1,0 +1,27 @@
+/* The few things that a builder asks the Docker engine itself (Docker Engine API, over its Unix socket):
+ * which image a name is, and to remove what a killed pack left behind. */
+#ifndef SLIPWAY_BUILDER_DOCKER_H
+#define SLIPWAY_BUILDER_DOCKER_H
+
+#include "base/digest.h"
+#include "base/err.h"
+
+struct docker;
+
+/* Opens no connection yet. */
+struct docker *docker_new(const char *socket, struct err *err);
+void docker_free(struct docker *d);
+
+/* The engine's version, as a string that the caller frees. NULL and err (ERR_DOWN) where it does not answer. */
+char *docker_version(struct docker *d, struct err *err);
+
+/* The id of an image that the engine has. ERR_NOT_FOUND where it has none of that name. */
+int docker_image_id(struct docker *d, const char *name, char ret[DIGEST_SIZE], struct err *err);
+
+/* Kills and removes all containers that pack started for one build, and their volumes, but not the cache. A
+ * build's containers are those that mount a folder below `dir` (absolute, the build's own) or name
+ * `tag` ("host/app:b57") as an argument, and those that share pack's volumes of layers with them.
+ * Returns how many there were, or -1. */
+int docker_clear(struct docker *d, const char *dir, const char *tag, struct err *err);
+
+#endif
