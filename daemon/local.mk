@@ -1,1 +1,23 @@
-# daemon
+# daemon/: the program. May use all layers.
+bin_PROGRAMS += slipway
+noinst_LIBRARIES += daemon/libdaemon.a
+daemon_cflags = $(AM_CFLAGS) $(SSH_CFLAGS) $(GIT2_CFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
+    $(SODIUM_CFLAGS)
+daemon_libdaemon_a_CFLAGS = $(daemon_cflags)
+daemon_libdaemon_a_SOURCES = \
+    daemon/accounts.c daemon/accounts.h \
+    daemon/backoff.c daemon/backoff.h \
+    daemon/check.c daemon/check.h \
+    daemon/check_line.c daemon/check_line.h \
+    daemon/check_roles.c \
+    daemon/hostkey.c daemon/hostkey.h \
+    daemon/init.c daemon/init.h \
+    daemon/listen.c daemon/listen.h \
+    daemon/lock.c daemon/lock.h \
+    daemon/notify.c daemon/notify.h \
+    daemon/roles.c daemon/roles.h \
+    daemon/state.c daemon/state.h \
+    daemon/supervisor.c daemon/supervisor.h
+slipway_CFLAGS = $(daemon_cflags)
+slipway_SOURCES = daemon/main.c
+slipway_LDADD = daemon/libdaemon.a sql/libsql.a base/libbase.a $(SSH_LIBS) $(LIBS_ALL)

@@ -1,0 +1,77 @@
+#include "config.h"
+
+#include "daemon/check_line.h"
+
+#include "base/mem.h"
+#include "base/oci.h"
+#include "base/spawn.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PROGRAM_MS 20000 /* a version, asked of a program that may have to be read from a slow disk */
+
+void check_ok(struct check *k, const char *what, const char *fmt, ...)
+{
+    va_list ap;
+
+    (void) k;
+    (void) printf("ok       %s: ", what);
+    va_start(ap, fmt);
+    (void) vprintf(fmt, ap);
+    va_end(ap);
+    (void) putchar('\n');
+    (void) fflush(stdout);
+}
+
+void check_missing(struct check *k, const char *what, const struct err *why, const char *todo)
+{
+    k->missing++;
+    (void) printf("missing  %s: %s%s%s\n", what, why->msg, todo != NULL ? ": " : "", todo != NULL ? todo : "");
+    (void) fflush(stdout);
+}
+
+void check_program(struct check *k, const char *what, const char *program, const char *argument,
+                   const char *todo)
+{
+    cleanup_vec struct vec argv = VEC_INIT;
+    cleanup_buf struct buf said;
+    struct spawn s = SPAWN_INIT;
+    struct spawn_result result;
+    struct err err = ERR_INIT;
+
+    buf_init(&said, 4096);
+    vec_addl(&argv, program, argument, NULL);
+    s.argv = vec_argv(&argv);
+    if (spawn_run(&s, NULL, &said, NULL, PROGRAM_MS, &result, &err) < 0)
+        check_missing(k, what, &err, todo);
+    else if (result.signaled || result.code != 0) {
+        err_set(&err, ERR_FAILED, "%s %s failed (%d)", program, argument, result.code);
+        check_missing(k, what, &err, todo);
+    } else
+        check_ok(k, what, "%.*s", (int) strcspn(buf_str(&said), "\n"), buf_str(&said));
+}
+
+void check_registry(struct check *k, const char *what, const char *host, bool insecure, const char *ca,
+                    const char *auth, const char *todo)
+{
+    cleanup_free char *name = xstrndup(host, strcspn(host, "/"));
+    const struct oci_options o = { .registry = name, .insecure = insecure, .ca_file = ca, .auth_file = auth };
+    struct err err = ERR_INIT;
+    struct oci *oci;
+
+    if (host[0] == '\0') {
+        err_set(&err, ERR_USAGE, "[registry] host is not set");
+        check_missing(k, what, &err, "name the registry into which builds go");
+        return;
+    }
+    oci = oci_new(&o, &err);
+    if (oci == NULL || oci_check(oci, &err) < 0)
+        check_missing(k, what, &err, todo);
+    else
+        check_ok(k, what, "%s%s", host, insecure ? " (plain HTTP)" : "");
+    if (oci != NULL)
+        oci_free(oci);
+}

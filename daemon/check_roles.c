@@ -1,0 +1,146 @@
+/* What only a role's own user can see. */
+#include "config.h"
+
+#include "base/http.h"
+#include "base/image_ref.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "daemon/check.h"
+#include "daemon/check_line.h"
+#include "daemon/hostkey.h"
+#include "sql/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void check_readable(struct check *k, const char *what, const char *path, const char *todo)
+{
+    struct err err = ERR_INIT;
+
+    if (access(path, R_OK) == 0) {
+        check_ok(k, what, "%s", path);
+        return;
+    }
+    err_errno(&err, "cannot read %s", path);
+    check_missing(k, what, &err, todo);
+}
+
+int check_git_run(const struct conf *c)
+{
+    static const char *const keys[] = { "ssh_host_ed25519_key", "ssh_host_rsa_key" };
+    struct check k = { 0 };
+    struct err err = ERR_INIT;
+    struct store *s;
+
+    if (store_open(c->state, false, &s, &err) < 0) {
+        check_missing(&k, "database", &err, NULL);
+    } else {
+        check_ok(&k, "database", "%s/slipway.db", c->state);
+        store_close(s);
+    }
+    for (size_t i = 0; i < countof(keys); i++) {
+        cleanup_free char *path = conf_state_path(c, "keys/%s", keys[i]);
+        cleanup_free char *print = hostkey_fingerprint(path, &err);
+
+        if (print == NULL)
+            check_missing(&k, "host key", &err, "run: slipway init");
+        else
+            check_ok(&k, "host key", "%s %s", keys[i], print);
+    }
+    check_program(&k, "git", "git", "--version", "install git");
+    return k.missing != 0;
+}
+
+/* GET of the engine's API over its socket (Docker Engine API 1.43). Returns the status or -1. */
+static long engine_get(struct http *h, const char *path, struct http_response *r, struct err *err)
+{
+    cleanup_free char *url = xasprintf("http://localhost%s", path);
+    const struct http_request q = { .method = "GET", .url = url };
+
+    return http_do(h, &q, r, err) < 0 ? -1 : r->status;
+}
+
+static void check_image(struct check *k, const struct conf *c, struct http *h)
+{
+    cleanup_free char *path = xasprintf("/images/%s/json", c->builder), *todo = NULL;
+    struct http_response r;
+    struct err err = ERR_INIT;
+    struct image_ref ref;
+    long status;
+
+    if (image_ref_parse(c->builder, &ref, &err) < 0) {
+        check_missing(k, "builder image", &err, "correct [build] builder");
+        return;
+    }
+    http_response_init(&r);
+    status = engine_get(h, path, &r, &err);
+    if (status == 200) {
+        check_ok(k, "builder image", "%s", c->builder);
+    } else if (status == 404 && strcmp(c->pull_policy, "never") != 0) {
+        check_ok(k, "builder image", "%s, not here yet: the first build pulls it", c->builder);
+    } else {
+        if (status == 404)
+            err_set(&err, ERR_NOT_FOUND, "the engine does not have %s", c->builder);
+        else if (status > 0)
+            err_set(&err, ERR_FAILED, "the engine answered %ld", status);
+        todo = xasprintf("run: docker pull %s", c->builder);
+        check_missing(k, "builder image", &err, todo);
+    }
+    http_response_release(&r);
+}
+
+static void check_engine(struct check *k, const struct conf *c)
+{
+    const struct http_options o = { .unix_socket = c->docker_socket };
+    struct http_response r;
+    struct err err = ERR_INIT;
+    struct http *h = NULL;
+    json_t *version = NULL;
+
+    http_response_init(&r);
+    if (access(c->docker_socket, W_OK) < 0)
+        err_errno(&err, "cannot use %s", c->docker_socket);
+    else if ((h = http_new(&o, &err)) != NULL && engine_get(h, "/version", &r, &err) == 200
+             && (version = json_parse(buf_str(&r.body), buf_len(&r.body), "the engine's answer", &err)) != NULL)
+        check_ok(k, "docker", "%s, %s", json_str(version, "Version", "?"), c->docker_socket);
+    else if (err.code == ERR_NONE)
+        err_set(&err, ERR_FAILED, "the engine answered %ld", r.status);
+    if (err.code != ERR_NONE)
+        check_missing(k, "docker", &err, "start the Docker engine, or correct [build] docker_socket");
+    else
+        check_image(k, c, h);
+    json_decref(version);
+    http_response_release(&r);
+    http_free(h);
+}
+
+int check_build_run(const struct conf *c)
+{
+    cleanup_free char *key = conf_state_path(c, "keys/build.key");
+    struct check k = { 0 };
+
+    check_readable(&k, "build key", key, "run: slipway init");
+    if (strcmp(c->build_switch, "none") == 0) {
+        check_ok(&k, "builds", "switched off");
+        return k.missing != 0;
+    }
+    check_program(&k, "pack", c->pack, "version", "install pack, or correct [build] pack");
+    check_engine(&k, c);
+    check_registry(&k, "registry", c->registry, c->registry_insecure, c->registry_ca, c->registry_auth,
+                   "see [registry] in slipway.conf(5)");
+    return k.missing != 0;
+}
+
+int check_deploy_run(const struct conf *c)
+{
+    cleanup_free char *key = conf_state_path(c, "keys/run.key");
+    struct check k = { 0 };
+
+    check_readable(&k, "run key", key, "run: slipway init");
+    if (c->release_registry[0] != '\0')
+        check_registry(&k, "release registry", c->release_registry, c->release_registry_insecure,
+                       c->release_registry_ca, c->release_registry_auth,
+                       "see [release-registry] in slipway.conf(5)");
+    return k.missing != 0;
+}

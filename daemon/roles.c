@@ -1,0 +1,150 @@
+#include "config.h"
+
+#include "daemon/roles.h"
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/role.h"
+#include "daemon/check.h"
+#include "sql/store.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* In a process of its own, so that the supervisor never opens the database. */
+static int migrate_run(const struct conf *c)
+{
+    struct err err = ERR_INIT;
+
+    if (store_migrate(c->state, &err) == 0)
+        return 0;
+    log_error("%s", err.msg);
+    return (int) err.code;
+}
+
+const struct role_row roles[] = {
+    { .name = "migrate", .user = USER_GIT, .run = migrate_run },
+    { .name = "check-git", .user = USER_GIT, .run = check_git_run },
+    { .name = "check-build", .user = USER_BUILD, .registry = true, .engine = true, .run = check_build_run },
+    { .name = "check-deploy", .user = USER_DEPLOY, .registry = true, .run = check_deploy_run },
+    { .name = NULL },
+};
+
+const struct role_row *role_find(const char *name)
+{
+    for (const struct role_row *r = roles; r->name != NULL; r++)
+        if (strcmp(r->name, name) == 0)
+            return r;
+    return NULL;
+}
+
+static int group_add(struct role_ids *ids, const char *name, struct err *err)
+{
+    struct group *g;
+
+    errno = 0;
+    g = getgrnam(name);
+    if (g == NULL)
+        return err_set(err, ERR_FAILED, "there is no group %s; run as root: slipway init", name);
+    ids->groups[ids->n_groups++] = g->gr_gid;
+    return 0;
+}
+
+int role_ids(const struct conf *c, const struct role_row *r, struct role_ids *ret, struct err *err)
+{
+    struct role_ids ids = { 0 };
+    struct passwd *p = getpwnam(r->user);
+    bool engine = r->engine || (strcmp(r->user, USER_DEPLOY) == 0 && strcmp(c->target, "docker") == 0);
+    struct stat st;
+
+    if (p == NULL)
+        return err_set(err, ERR_FAILED, "there is no user %s; run as root: slipway init", r->user);
+    ids.uid = p->pw_uid;
+    ids.gid = p->pw_gid;
+    if (group_add(&ids, GROUP_ALL, err) < 0 || (r->registry && group_add(&ids, GROUP_REGISTRY, err) < 0))
+        return -1;
+    /* Whoever may write to the engine's socket is as good as root anyway, so the group that it
+     * has is taken as it is: "docker" mostly, root's where nobody changed it. */
+    if (engine && stat(c->docker_socket, &st) == 0 && (st.st_mode & S_IWGRP) != 0)
+        ids.groups[ids.n_groups++] = st.st_gid;
+    *ret = ids;
+    return 0;
+}
+
+int role_spawn(const struct conf *c, const struct role_row *r, struct spawn *s, struct err *err)
+{
+    struct role_ids ids;
+
+    s->path = ROLE_PATH;
+    s->no_new_privileges = true;
+    if (geteuid() != 0)
+        return 0;
+    if (role_ids(c, r, &ids, err) < 0)
+        return -1;
+    s->set_ids = true;
+    s->uid = ids.uid;
+    s->gid = ids.gid;
+    memcpy(s->groups, ids.groups, sizeof(ids.groups));
+    s->n_groups = ids.n_groups;
+    return 0;
+}
+
+int role_become(const struct conf *c, const struct role_row *r, struct err *err)
+{
+    struct role_ids ids;
+
+    if (role_ids(c, r, &ids, err) < 0)
+        return -1;
+    if (setgroups(ids.n_groups, ids.groups) < 0 || setresgid(ids.gid, ids.gid, ids.gid) < 0
+        || setresuid(ids.uid, ids.uid, ids.uid) < 0)
+        return err_errno(err, "cannot become %s", r->user);
+    return 0;
+}
+
+void role_log(const char *name, const struct conf *c)
+{
+    static const char *const levels[] = { "error", "warn", "info", "debug" };
+    enum log_level level = LOG_LEVEL_INFO;
+
+    for (size_t i = 0; i < countof(levels); i++)
+        if (strcmp(c->log_level, levels[i]) == 0)
+            level = (enum log_level) i;
+    log_init(name, level, strcmp(c->log_format, "json") == 0);
+}
+
+int role_main(const char *name, const char *config)
+{
+    const struct role_row *r = role_find(name);
+    const struct rlimit no_core = { 0, 0 };
+    struct err err = ERR_INIT;
+    struct conf c;
+    int rc;
+
+    if (r == NULL) {
+        log_error("there is no role %s", name);
+        return ERR_USAGE;
+    }
+    (void) umask(007);
+    (void) signal(SIGPIPE, SIG_IGN);
+    /* Keys and config values must neither land in a core file nor be read by another process of the user. */
+    (void) setrlimit(RLIMIT_CORE, &no_core);
+    (void) prctl(PR_SET_DUMPABLE, 0);
+    json_init();
+    log_init(r->name, LOG_LEVEL_INFO, false);
+    if (conf_load(&c, config, &err) < 0) {
+        log_error("%s", err.msg);
+        return (int) err.code;
+    }
+    role_log(r->name, &c);
+    rc = r->run(&c);
+    conf_release(&c);
+    return rc;
+}
