@@ -3,6 +3,7 @@
 #include "base/spawn.h"
 
 #include "base/mem.h"
+#include "base/role.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -128,20 +129,32 @@ static int child_fds(const struct spawn *s, int *report)
     return 0;
 }
 
+static int child_limits(const struct spawn *s)
+{
+#ifdef SLIPWAY_SANITIZED
+    /* AddressSanitizer reserves terabytes of address space, so a role of such a build cannot be limited. */
+    bool limit_memory = s->path == NULL || strcmp(s->path, ROLE_PATH) != 0;
+#else
+    bool limit_memory = true;
+#endif
+
+    /* A second of CPU between the soft and the hard limit, so that the end is a SIGXCPU and
+     * can be told from other kills. */
+    if ((limit_memory && child_limit(RLIMIT_AS, s->limit_memory, s->limit_memory) < 0)
+        || child_limit(RLIMIT_FSIZE, s->limit_file, s->limit_file) < 0
+        || child_limit(RLIMIT_CPU, s->limit_cpu, s->limit_cpu + 1) < 0)
+        return -1;
+    errno = 0;
+    return s->nice != 0 && nice(s->nice) == -1 && errno != 0 ? -1 : 0;
+}
+
 static int child_become(const struct spawn *s, pid_t parent, int *report)
 {
     if (child_fds(s, report) < 0)
         return STEP_FDS;
     if (s->new_session ? setsid() < 0 : s->new_group && setpgid(0, 0) < 0)
         return STEP_GROUP;
-    /* A second of CPU between the soft and the hard limit, so that the end is a SIGXCPU and
-     * can be told from other kills. */
-    if (child_limit(RLIMIT_AS, s->limit_memory, s->limit_memory) < 0
-        || child_limit(RLIMIT_FSIZE, s->limit_file, s->limit_file) < 0
-        || child_limit(RLIMIT_CPU, s->limit_cpu, s->limit_cpu + 1) < 0)
-        return STEP_LIMIT;
-    errno = 0;
-    if (s->nice != 0 && nice(s->nice) == -1 && errno != 0)
+    if (child_limits(s) < 0)
         return STEP_LIMIT;
     if (s->set_ids
         && (setgroups(s->n_groups, s->groups) < 0 || setresgid(s->gid, s->gid, s->gid) < 0

@@ -136,7 +136,9 @@ int role_main(const char *name, const char *config)
     (void) signal(SIGPIPE, SIG_IGN);
     /* Keys and config values must neither land in a core file nor be read by another process of the user. */
     (void) setrlimit(RLIMIT_CORE, &no_core);
+#ifndef SLIPWAY_SANITIZED /* LeakSanitizer traces its own process */
     (void) prctl(PR_SET_DUMPABLE, 0);
+#endif
     json_init();
     log_init(r->name, LOG_LEVEL_INFO, false);
     if (conf_load(&c, config, &err) < 0) {

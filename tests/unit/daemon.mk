@@ -1,1 +1,5 @@
-# Unit tests and fuzz mains of daemon/.
+# Unit tests of daemon/.
+check_PROGRAMS += tests/unit/test_daemon
+TESTS += tests/unit/test_daemon
+tests_unit_test_daemon_CFLAGS = $(daemon_cflags) $(CMOCKA_CFLAGS)
+tests_unit_test_daemon_LDADD = $(slipway_LDADD) $(CMOCKA_LIBS)
