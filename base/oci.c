@@ -136,11 +136,13 @@ char *oci_location(const struct oci *o, const char *location, bool *ret_same, st
     return NULL;
 }
 
-int oci_wait(struct oci *o, struct err *err)
+int oci_wait(struct oci *o, int timeout_ms, struct err *err)
 {
+    if (timeout_ms < 0 || timeout_ms > TICK_MS)
+        timeout_ms = TICK_MS;
     if (o->canceled != NULL && o->canceled(o->canceled_arg))
         return err_set(err, ERR_FAILED, "canceled");
-    return http_poll(o->http, TICK_MS, o->wake_fd, NULL, err);
+    return http_poll(o->http, timeout_ms, o->wake_fd, NULL, err);
 }
 
 int oci_down(const struct oci *o, struct err *err)
@@ -164,7 +166,7 @@ static int send_once(struct oci *o, const struct http_request *q, struct http_re
     if (c == NULL)
         return oci_down(o, err);
     while ((rc = http_done(c, err)) == 0) {
-        if (oci_wait(o, err) < 0) {
+        if (oci_wait(o, TICK_MS, err) < 0) {
             http_cancel(c);
             return -1;
         }

@@ -105,8 +105,9 @@ int oci_challenged(struct oci *o, const struct http_response *r, struct err *err
 int oci_do(struct oci *o, const char *repository, bool push, const char *mount, const struct http_request *q,
            struct http_response *r, struct err *err);
 
-/* Waits until some call of this client, or of one that shares its driver, moved, or a second passed. -1: canceled. */
-int oci_wait(struct oci *o, struct err *err);
+/* Waits until some call of this client, or of one that shares its driver, moved, or timeout_ms (at most a second
+ * is taken) passed. -1: canceled. */
+int oci_wait(struct oci *o, int timeout_ms, struct err *err);
 
 /* Fills err for an unexpected status. what: "blob sha256:…", what was asked for. Returns -1. */
 int oci_refused(const struct oci *o, const char *repository, const char *what, const struct http_response *r,

@@ -18,9 +18,10 @@ typedef void target_say_fn(void *arg, const char *line);
 struct target_call {
     target_say_fn *say;      /* progress, for the push's output; never NULL */
     void *say_arg;
-    bool (*canceled)(void *arg); /* asked between waits; true ends the call with ERR_FAILED "canceled" */
+    bool (*canceled)(void *arg); /* asked when wake_fd is readable (and has to read it empty); true ends
+                                  * the call with ERR_FAILED "canceled" */
     void *canceled_arg;
-    int wake_fd;             /* readable when canceled should be asked again; -1: none */
+    int wake_fd;             /* -1: none, then canceled is asked after each event */
 };
 
 /* A release as the target gets it: opened config (run scope), image by digest. */
@@ -31,6 +32,10 @@ struct target_release {
     const struct config_set *config;    /* opened */
     bool restore;                       /* putting the last live release back */
 };
+
+struct inventory_item; /* sql/tables.h */
+
+struct inventory_item; /* sql/tables.h */
 
 /* An object that the target made for the app (goes to the inventory). */
 typedef int target_object_fn(void *arg, const struct inventory_item *item, struct err *err);
@@ -66,7 +71,6 @@ struct target_logs {
 struct target_stream { int fd; };
 
 struct target;
-struct inventory_item;
 
 struct target_ops {
     const char *name;        /* "kubernetes", "docker" */

@@ -1,0 +1,26 @@
+/* Brings a built image from the build registry into the one that the target pulls from. */
+#ifndef SLIPWAY_DEPLOYER_PUBLISH_H
+#define SLIPWAY_DEPLOYER_PUBLISH_H
+
+#include "base/conf.h"
+#include "base/err.h"
+#include "deployer/target.h"
+
+#include <stdint.h>
+
+struct publish {
+    const struct conf *conf;
+    const char *app;           /* its name: the repository's last part in another registry */
+    const char *source_image;  /* name in the build registry, without tag or digest */
+    const char *digest;        /* of a manifest or an index */
+    int64_t version;           /* the tag is "v7" */
+    const struct target_call *call;
+};
+
+/* Copies the manifest or index with all that it names: only missing blobs, four at a time, mounted where both
+ * registries are one host, each digest checked while it streams, tried again after a cut; then tags it. Where
+ * both are the same it is a tag alone. Doing it again copies nothing. *ret_image: host/name@sha256:…, the
+ * caller frees it. Errors name the registry (base/oci.h). */
+int publish_image(const struct publish *p, char **ret_image, struct err *err);
+
+#endif

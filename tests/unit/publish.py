@@ -1,0 +1,346 @@
+#!/usr/bin/python3
+"""Publishing between real registries (Debian's docker-registry), and through one that fails.
+
+Run by tests/unit/test_publish.sh; PUBLISH_TOOL is tests/unit/publish_tool. Prints TAP.
+"""
+
+import base64
+import hashlib
+import http.client
+import json
+import os
+import pathlib
+import ssl
+import subprocess
+import sys
+import tempfile
+import traceback
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "tests/fakes"))
+from registry_proxy import Proxy  # noqa: E402
+
+OCI = "application/vnd.oci.image."
+TOOL = os.environ["PUBLISH_TOOL"]
+
+
+def digest(data):
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+class Registry:
+    """One docker-registry, by the stack's own script."""
+
+    def __init__(self, dev, name, *options):
+        self.dev, self.name = dev, name
+        self.run("up", *options)
+        self.folder = dev / "stack/registry" / name
+        self.port = int((self.folder / "port").read_text())
+        self.tls = "--tls" in options
+        self.login = None
+
+    def run(self, command, *options):
+        subprocess.run([TOP / "stack/registry", command, "--name", self.name, "--port", "0", *options],
+                       env={**os.environ, "SLIPWAY_DEV": str(self.dev)}, check=True, capture_output=True)
+
+    def request(self, method, path, body=None, headers=None):
+        headers = dict(headers or {})
+        if self.login:
+            headers["Authorization"] = "Basic " + base64.b64encode(self.login.encode()).decode()
+        if self.tls:
+            context = ssl.create_default_context(cafile=self.folder / "ca.pem")
+            connection = http.client.HTTPSConnection("localhost", self.port, context=context)
+        else:
+            connection = http.client.HTTPConnection("localhost", self.port)
+        connection.request(method, path, body=body, headers=headers)
+        response = connection.getresponse()
+        return response, response.read()
+
+    def put_blob(self, repository, data):
+        response, _ = self.request("POST", f"/v2/{repository}/blobs/uploads/")
+        url = http.client.urlsplit(response.getheader("Location"))
+        response, _ = self.request("PUT", f"{url.path}?{url.query}&digest={digest(data)}", data)
+        assert response.status == 201, response.status
+        return {"digest": digest(data), "size": len(data), "mediaType": OCI + "layer.v1.tar"}
+
+    def put_manifest(self, repository, ref, document, kind="manifest"):
+        text = json.dumps({"schemaVersion": 2, "mediaType": f"{OCI}{kind}.v1+json", **document}).encode()
+        response, body = self.request("PUT", f"/v2/{repository}/manifests/{ref or digest(text)}", text,
+                                      {"Content-Type": f"{OCI}{kind}.v1+json"})
+        assert response.status == 201, body
+        return {"digest": digest(text), "size": len(text), "mediaType": f"{OCI}{kind}.v1+json"}
+
+    def put_image(self, repository, sizes, ref=None):
+        config = self.put_blob(repository, json.dumps({"os": "linux", "n": len(sizes)}).encode())
+        layers = [self.put_blob(repository, os.urandom(size)) for size in sizes]
+        return self.put_manifest(repository, ref, {"config": config, "layers": layers})
+
+    def manifest(self, repository, ref):
+        response, body = self.request("GET", f"/v2/{repository}/manifests/{ref}", headers={
+            "Accept": f"{OCI}manifest.v1+json, {OCI}index.v1+json"})
+        return body if response.status == 200 else None
+
+    def is_whole(self, repository, ref):
+        """All blobs that a manifest or index names have their digests."""
+        document = json.loads(self.manifest(repository, ref))
+        for child in document.get("manifests", []):
+            assert self.is_whole(repository, child["digest"])
+        for blob in [document["config"], *document["layers"]] if "config" in document else []:
+            response, body = self.request("GET", f"/v2/{repository}/blobs/{blob['digest']}")
+            assert response.status == 200 and digest(body) == blob["digest"], blob
+        return True
+
+
+class Case:
+    def __init__(self, folder, main, other):
+        self.folder, self.main, self.other = folder, main, other
+        self.count = 0
+
+    def conf(self, source, target=None, auth=None, ca=None, insecure=True, source_auth=None):
+        self.count += 1
+        path = self.folder / f"{self.count}.conf"
+        lines = ["[registry]", f"host = {source}", "insecure = yes"]
+        if source_auth:
+            lines.append(f"auth = {source_auth}")
+        if target:
+            lines += ["[release-registry]", f"host = {target}", f"insecure = {'yes' if insecure else 'no'}"]
+            if auth:
+                lines.append(f"auth = {auth}")
+            if ca:
+                lines.append(f"ca = {ca}")
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+    def auth(self, **document):
+        self.count += 1
+        path = self.folder / f"{self.count}.json"
+        path.write_text(json.dumps(document))
+        return path
+
+    def publish(self, conf, source, image, version=1, app="shop"):
+        r = subprocess.run([TOOL, conf, app, source, image["digest"], str(version)],
+                           capture_output=True, text=True, timeout=60)
+        assert r.returncode >= 0 and not r.stderr, (r.returncode, r.stderr)
+        return r.returncode, r.stdout
+
+
+def login(user, password):
+    return {"auth": base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+def expect(result, code, *texts):
+    assert result[0] == code, result
+    for text in texts:
+        assert text in result[1], f"{text!r} is missing in {result[1]!r}"
+
+
+def test_same_registry(c):
+    """the same registry: a tag alone"""
+    image = c.main.put_image("shop", [1000, 2000])
+    source = f"localhost:{c.main.port}/shop"
+    conf = c.conf(f"localhost:{c.main.port}")
+    expect(c.publish(conf, source, image, 7), 0, f"image {source}@{image['digest']}")
+    assert digest(c.main.manifest("shop", "v7")) == image["digest"]
+    expect(c.publish(conf, source, {"digest": digest(b"none")}), 4, "registry localhost", "has no image")
+
+
+def test_tls_password(c):
+    """another registry behind TLS and a password: copied whole, and nothing the second time"""
+    image = c.main.put_image("team/shop", [100, 3_000_000, 5_000_000, 70_000, 0, 9])
+    source, target = f"localhost:{c.main.port}/team/shop", f"localhost:{c.other.port}/apps"
+    auth = c.auth(auths={f"localhost:{c.other.port}": login("ci", "pass:word")})
+    conf = c.conf(f"localhost:{c.main.port}/team", target, auth, c.other.folder / "ca.pem", insecure=False)
+    expect(c.publish(conf, source, image, 3), 0, "publish: 7 of 7 layers, 7.7 MiB",
+           f"image {target}/shop@{image['digest']}")
+    assert c.other.is_whole("apps/shop", "v3")
+    again = c.publish(conf, source, image, 4)
+    expect(again, 0)
+    assert "layers" not in again[1], again
+    assert digest(c.other.manifest("apps/shop", "v4")) == image["digest"]
+
+
+def test_index(c):
+    """an index with two images"""
+    images = [c.main.put_image("multi", [500, 600]) for _ in range(2)]
+    index = c.main.put_manifest("multi", None, {"manifests": [
+        {**image, "platform": {"os": "linux", "architecture": name}}
+        for image, name in zip(images, ("amd64", "arm64"))]}, "index")
+    proxy = Proxy(c.main.port)
+    conf = c.conf(f"localhost:{c.main.port}", f"127.0.0.1:{proxy.port}/copies")
+    expect(c.publish(conf, f"localhost:{c.main.port}/multi", index, app="multi"), 0)
+    assert c.main.is_whole("copies/multi", "v1")
+    assert digest(c.main.manifest("copies/multi", "v1")) == index["digest"]
+
+
+def test_mount(c):
+    """one host, another prefix: blobs are mounted, none moves"""
+    proxy = Proxy(c.main.port)
+    image = c.main.put_image("build/shop", [400_000, 500_000])
+    conf = c.conf(f"127.0.0.1:{proxy.port}/build", f"127.0.0.1:{proxy.port}/live")
+    out = c.publish(conf, f"127.0.0.1:{proxy.port}/build/shop", image)
+    expect(out, 0)
+    assert not proxy.seen("GET", "/blobs/") and not proxy.seen("PUT", "/blobs/"), proxy.log
+    assert len([e for e in proxy.seen("POST", "/uploads/") if e[2] == 201]) == 3
+    assert c.main.is_whole("live/shop", "v1")
+
+
+def test_denied(c):
+    """wrong password, no password, unknown CA, nobody there"""
+    image = c.main.put_image("denied", [10])
+    source, target = f"localhost:{c.main.port}/denied", f"localhost:{c.other.port}"
+    ca = c.other.folder / "ca.pem"
+    wrong = c.auth(auths={target: login("ci", "not-it")})
+    none = c.auth(auths={})
+
+    def conf(auth, ca_file=ca):
+        return c.conf(f"localhost:{c.main.port}", target, auth, ca_file, insecure=False)
+    out = c.publish(conf(wrong), source, image)
+    expect(out, 3, f"registry {target} refuses the login from {wrong}")
+    assert "not-it" not in out[1]
+    expect(c.publish(conf(none), source, image), 3, f"{none} has none for it")
+    expect(c.publish(conf(None), source, image), 3, "no file with credentials is set")
+    expect(c.publish(conf(wrong, None), source, image), 6, f"registry {target}", "certificate")
+    expect(c.publish(c.conf(f"localhost:{c.main.port}", "127.0.0.1:1"), source, image), 6, "registry 127.0.0.1:1")
+    expect(c.publish(conf(c.folder / "missing.json"), source, image), 4, "missing.json")
+
+
+def test_cuts(c):
+    """connections cut half-way through blobs, on both sides, and 503 now and then"""
+    image = c.main.put_image("cuts", [2_000_000, 1_500_000, 900_000, 40])
+    source_proxy, target_proxy = Proxy(c.main.port), Proxy(c.main.port)
+    source_proxy.cut_get = 3
+    target_proxy.cut_put = 2
+    target_proxy.fail_put = 1
+    conf = c.conf(f"127.0.0.1:{source_proxy.port}", f"127.0.0.1:{target_proxy.port}/copies")
+    expect(c.publish(conf, f"127.0.0.1:{source_proxy.port}/cuts", image, app="cuts"), 0)
+    assert c.main.is_whole("copies/cuts", "v1")
+    assert [e for e in source_proxy.log if e[2] == 206], "a cut download goes on where it was cut"
+    # One that doesn't know ranges sends it all again.
+    image = c.main.put_image("cuts", [2_000_000, 10])
+    source_proxy.reset()
+    source_proxy.cut_get, source_proxy.no_range = 2, True
+    expect(c.publish(conf, f"127.0.0.1:{source_proxy.port}/cuts", image, 2, app="cuts"), 0)
+    assert c.main.is_whole("copies/cuts", "v2")
+
+
+def test_cut_for_good(c):
+    """a registry that always cuts: an end, with its name"""
+    image = c.main.put_image("always", [100_000])
+    proxy = Proxy(c.main.port)
+    proxy.cut_get = 1000
+    conf = c.conf(f"127.0.0.1:{proxy.port}", f"localhost:{c.main.port}/copies")
+    expect(c.publish(conf, f"127.0.0.1:{proxy.port}/always", image, app="always"), 6,
+           f"registry 127.0.0.1:{proxy.port}")
+    assert len(proxy.seen("GET", "/blobs/")) < 20
+    assert c.main.manifest("copies/always", "v1") is None
+
+
+def test_wrong_digest(c):
+    """a registry that sends other bytes: refused, and nothing of it arrives"""
+    image = c.main.put_image("wrong", [100_000])
+    proxy = Proxy(c.main.port)
+    conf = c.conf(f"127.0.0.1:{proxy.port}", f"localhost:{c.main.port}/copies")
+    for fault, text in (("wrong", "sent data whose digest is sha256:"), ("longer", "sent more than the")):
+        proxy.reset()
+        setattr(proxy, fault, True)
+        expect(c.publish(conf, f"127.0.0.1:{proxy.port}/wrong", image, app="wrong"), 1,
+               f"registry 127.0.0.1:{proxy.port} {text}")
+        assert c.main.manifest("copies/wrong", "v1") is None
+
+
+def test_statuses(c):
+    """403, 404 and 429 to an upload say what to do; control characters of a registry don't get through"""
+    image = c.main.put_image("statuses", [1000])
+    proxy = Proxy(c.main.port)
+    conf = c.conf(f"localhost:{c.main.port}", f"127.0.0.1:{proxy.port}/copies")
+    for status, code, text in ((403, 3, "give it that right"), (404, 4, "has no repository copies/statuses"),
+                               (429, 5, "limits requests"), (500, 6, "answered 500")):
+        proxy.reset()
+        proxy.refuse = {"POST": status}
+        out = c.publish(conf, f"localhost:{c.main.port}/statuses", image, app="statuses")
+        expect(out, code, f"registry 127.0.0.1:{proxy.port}", text)
+        assert "\x1b" not in out[1]
+
+
+def test_bearer(c):
+    """token authentication: by password, by refresh token, with tokens that run out, refused"""
+    source = f"localhost:{c.main.port}/bearer"
+    proxy = Proxy(c.main.port, bearer=True)
+    target = f"127.0.0.1:{proxy.port}/tokens"
+    host = f"127.0.0.1:{proxy.port}"
+
+    def run(auth, version):
+        image = c.main.put_image("bearer", [300_000, 200])
+        conf = c.conf(f"localhost:{c.main.port}", target, auth)
+        return c.publish(conf, source, image, version, app="bearer")
+    expect(run(c.auth(auths={host: login("ci", "pass:word")}), 1), 0)
+    assert c.main.is_whole("tokens/bearer", "v1")
+    assert len(proxy.token_requests) <= 3, proxy.token_requests
+    assert proxy.token_requests[0][2] == ["proxy"]
+    proxy.reset()
+    expect(run(c.auth(auths={host: {"identitytoken": "refresh"}}), 2), 0)
+    assert {r[0] for r in proxy.token_requests} == {"POST"}
+    proxy.reset()
+    proxy.token_seconds = 0
+    expect(run(c.auth(auths={host: login("ci", "pass:word")}), 3), 3)
+    proxy.reset()
+    proxy.token_seconds = 300
+    out = run(c.auth(auths={host: login("ci", "no")}), 4)
+    expect(out, 3, f"the token server of registry {host} refuses the login")
+    expect(run(None, 5), 3, f"registry {host} wants a login")
+    # Both sides in one registry that wants tokens: the scope names both repositories.
+    proxy.reset()
+    image = c.main.put_image("bearer", [300_000])
+    auth = c.auth(auths={host: login("ci", "pass:word")})
+    conf = c.conf(host, f"{host}/mounted", auth, source_auth=auth)
+    expect(c.publish(conf, f"{host}/bearer", image, app="bearer"), 0)
+    assert c.main.is_whole("mounted/bearer", "v1")
+    assert not proxy.seen("PUT", "/blobs/")
+
+
+def test_helper(c):
+    """a credential helper, found in PATH"""
+    image = c.main.put_image("helper", [10])
+    target = f"localhost:{c.other.port}"
+    program = c.folder / "docker-credential-test"
+    program.write_text("#!/bin/bash\nread -r server\n"
+                       f'[[ $1 == get && $server == {target} ]] || exit 1\n'
+                       'echo \'{"Username": "ci", "Secret": "pass:word"}\'\n')
+    program.chmod(0o755)
+    conf = c.conf(f"localhost:{c.main.port}", target, c.auth(credHelpers={target: "test"}),
+                  c.other.folder / "ca.pem", insecure=False)
+    old = os.environ["PATH"]
+    os.environ["PATH"] = f"{c.folder}:{old}"
+    expect(c.publish(conf, f"localhost:{c.main.port}/helper", image, app="helper"), 0)
+    os.environ["PATH"] = old
+    assert c.other.is_whole("helper", "v1")
+
+
+def main():
+    tests = [(name, function) for name, function in globals().items() if name.startswith("test_")]
+    print(f"1..{len(tests)}", flush=True)
+    failed = 0
+    with tempfile.TemporaryDirectory(prefix="slipway-publish-") as text:
+        folder = pathlib.Path(text)
+        passwords = folder / "htpasswd"
+        subprocess.run(["htpasswd", "-Bbc", passwords, "ci", "pass:word"], check=True, capture_output=True)
+        main_registry = Registry(folder, "main")
+        other = Registry(folder, "other", "--tls", "--htpasswd", str(passwords))
+        other.login = "ci:pass:word"
+        try:
+            case = Case(folder, main_registry, other)
+            for number, (name, function) in enumerate(tests, 1):
+                try:
+                    function(case)
+                    print(f"ok {number} - {function.__doc__}", flush=True)
+                except Exception:
+                    failed += 1
+                    print(f"not ok {number} - {function.__doc__}")
+                    print("".join(f"# {line}\n" for line in traceback.format_exc().splitlines()), end="", flush=True)
+        finally:
+            main_registry.run("down")
+            other.run("down")
+    sys.exit(failed != 0)
+
+
+main()
