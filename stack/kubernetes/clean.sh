@@ -29,8 +29,9 @@ node_clean() {
         warn "$K8S/run isn't empty"
     # Sockets, and pid files that were half written.
     rm -f "$CONTAINERD_SOCKET" "$CONTAINERD_SOCKET.ttrpc" "$K8S"/run/*.pid.*
-    # The mark of host_prepare: what it made may still be there.
-    if [[ -f $K8S/sysctl ]]; then host_restore; fi
+    # The mark of host_prepare: what it made may still be there. Where a kubelet runs all the same, it
+    # is another node's, which has taken the machine over.
+    if [[ -f $K8S/sysctl && -z $(ss -Hltn "sport = :$KUBELET_PORT") ]]; then host_restore; fi
 }
 
 # Takes the containers out of containerd's books, so that the next start has nothing to repair.

@@ -6,6 +6,8 @@
 K8S_SOURCE=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 . "$K8S_SOURCE/../lib.sh"
 
+export PATH=$PATH:/usr/sbin:/sbin
+
 KUBERNETES_VERSION=$(module_version "$K8S_SOURCE/go.mod" k8s.io/kubernetes)
 KUBERNETES_BIN=$SLIPWAY_CACHE/kubernetes-$KUBERNETES_VERSION
 COREDNS_VERSION=$(module_version "$K8S_SOURCE/coredns/go.mod" github.com/coredns/coredns)
@@ -28,9 +30,9 @@ API_PORT=6443
 ETCD_PORT=23790
 ETCD_PEER_PORT=23800
 DNS_READY_PORT=10268
-# The other ports are the programs' own defaults; the kubelet's and kube-proxy's can't be shared
-# with a second node on this machine.
-NODE_PORTS=("$API_PORT" "$ETCD_PORT" "$ETCD_PEER_PORT" 10248 10249 10250 10256 10257 10259)
+# The other ports are the programs' own defaults.
+KUBELET_PORT=10250
+NODE_PORTS=("$API_PORT" "$ETCD_PORT" "$ETCD_PEER_PORT" "$KUBELET_PORT" 10248 10249 10256 10257 10259)
 
 # Below this cgroup, in every hierarchy, is all that the node's containers run.
 NODE_CGROUP=slipway-kubernetes
