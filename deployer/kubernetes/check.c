@@ -1,0 +1,119 @@
+#include "config.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "deployer/kubernetes/cluster.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MINOR_MIN 30 /* preStop's sleep, matchLabelKeys */
+
+/* What this target asks of the cluster: the role that it needs, and no more. */
+static const struct { const char *group, *resource, *subresource, *verbs; } needs[] = {
+    { "", "namespaces", "", "get watch create patch delete" },
+    { "", "serviceaccounts", "", "create patch delete" },
+    { "", "secrets", "", "create patch delete" },
+    { "", "services", "", "create patch delete" },
+    { "apps", "deployments", "", "get watch create patch delete" },
+    { "apps", "replicasets", "", "list" },
+    { "batch", "jobs", "", "get list watch create delete" },
+    { "", "pods", "", "list watch" },
+    { "", "pods", "log", "get" },
+    { "", "events", "", "list" },
+};
+static const struct { const char *group, *resource, *subresource, *verbs; } needs_ingress[] = {
+    { "networking.k8s.io", "ingresses", "", "create patch delete" },
+};
+
+struct question {
+    const char *group, *resource, *subresource;
+    char verb[16];
+};
+
+#define QUESTIONS_MAX 64
+
+static size_t ask_verbs(struct question *q, size_t n, const char *group, const char *resource,
+                        const char *subresource, const char *verbs)
+{
+    for (const char *v = verbs; *v != '\0' && n < QUESTIONS_MAX;) {
+        size_t len = strcspn(v, " ");
+
+        q[n] = (struct question) { group, resource, subresource, "" };
+        (void) snprintf(q[n].verb, sizeof(q[n].verb), "%.*s", (int) len, v);
+        n++;
+        v += len + (v[len] == ' ');
+    }
+    return n;
+}
+
+static json_t *review(const struct question *q)
+{
+    return json_pack("{s:s, s:s, s:{s:{s:s, s:s, s:s, s:s}}}", "apiVersion",
+                     "authorization.k8s.io/v1", "kind", "SelfSubjectAccessReview", "spec",
+                     "resourceAttributes", "group", q->group, "resource", q->resource,
+                     "subresource", q->subresource, "verb", q->verb);
+}
+
+static void say_line(target_say_fn *say, void *say_arg, char *line)
+{
+    say(say_arg, line);
+    free(line);
+}
+
+static int permissions(struct target *t, target_say_fn *say, void *say_arg, struct err *err)
+{
+    struct question q[QUESTIONS_MAX];
+    struct kube_op ops[QUESTIONS_MAX];
+    size_t n = 0, missing = 0;
+
+    for (size_t i = 0; i < countof(needs); i++)
+        n = ask_verbs(q, n, needs[i].group, needs[i].resource, needs[i].subresource,
+                      needs[i].verbs);
+    if (strcmp(t->conf->expose, "ingress") == 0)
+        n = ask_verbs(q, n, needs_ingress[0].group, needs_ingress[0].resource,
+                      needs_ingress[0].subresource, needs_ingress[0].verbs);
+    for (size_t i = 0; i < n; i++)
+        ops[i] = (struct kube_op) {
+            .method = "POST", .body = review(&q[i]),
+            .path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+        };
+    if (kube_do_all(t->kube, ops, n, err) < 0)
+        missing = n + 1;
+    for (size_t i = 0; i < n; i++) {
+        bool allowed = json_bool(ops[i].answer, "status.allowed", 0);
+
+        if (missing <= n && !allowed) {
+            missing++;
+            say_line(say, say_arg,
+                     xasprintf("cluster: may not %s %s%s%s%s%s: grant it by a ClusterRole",
+                               q[i].verb, q[i].resource, q[i].subresource[0] != '\0' ? "/" : "",
+                               q[i].subresource, q[i].group[0] != '\0' ? "." : "", q[i].group));
+        }
+        json_decref((json_t *) (uintptr_t) ops[i].body);
+        kube_op_release(&ops[i]);
+    }
+    if (missing > n)
+        return err_wrap(err, "the cluster's permissions can't be asked");
+    if (missing > 0)
+        return err_set(err, ERR_DENIED, "%zu of the cluster's permissions are missing", missing);
+    say_line(say, say_arg, xasprintf("ok cluster: has the %zu permissions that are needed", n));
+    return 0;
+}
+
+int kubernetes_check(struct target *t, target_say_fn *say, void *say_arg, struct err *err)
+{
+    json_auto_t *version = NULL;
+    const char *minor;
+
+    if (kube_do(t->kube, "GET", "/version", NULL, NULL, &version, err) < 0)
+        return err_wrap(err, "the cluster at %s", kube_server(t->kube));
+    minor = json_str(version, "minor", "0");
+    if (strcmp(json_str(version, "major", ""), "1") != 0 || strtol(minor, NULL, 10) < MINOR_MIN)
+        return err_set(err, ERR_FAILED, "the cluster at %s is Kubernetes %.32s.%.32s; 1.%d or later "
+                       "is needed", kube_server(t->kube), json_str(version, "major", "?"), minor,
+                       MINOR_MIN);
+    say_line(say, say_arg, xasprintf("ok cluster: %s answers, Kubernetes %.64s",
+                                     kube_server(t->kube), json_str(version, "gitVersion", "?")));
+    return permissions(t, say, say_arg, err);
+}

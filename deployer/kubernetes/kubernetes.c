@@ -1,0 +1,81 @@
+#include "config.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "deployer/kubernetes/cluster.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PULL_CONFIG_MAX (64 * 1024)
+
+static void kubernetes_close(struct target *t)
+{
+    if (t == NULL)
+        return;
+    kube_free(t->kube);
+    for (size_t i = 0; i < t->n_generations; i++)
+        free(t->generations[i].process);
+    free(t->generations);
+    if (t->pull_config != NULL)
+        sodium_memzero(t->pull_config, strlen(t->pull_config));
+    free(t->pull_config);
+    free(t);
+}
+
+static int pull_config_read(struct target *t, struct err *err)
+{
+    const char *path = t->conf->image_pull_secret;
+    struct buf b;
+
+    if (path == NULL || path[0] == '\0')
+        return 0;
+    buf_init(&b, PULL_CONFIG_MAX);
+    if (path_read(path, &b, err) < 0) {
+        buf_release(&b);
+        return err_wrap(err, "image_pull_secret");
+    }
+    t->pull_config = buf_steal(&b);
+    return 0;
+}
+
+static int kubernetes_open(const struct conf *c, struct target **ret, struct err *err)
+{
+    bool has_file = c->kubeconfig != NULL && c->kubeconfig[0] != '\0';
+    struct target *t = xcalloc(1, sizeof(*t));
+    struct kubeconfig k;
+    int rc;
+
+    t->conf = c;
+    if (sodium_init() < 0)
+        abort();
+    rc = has_file ? kubeconfig_load(c->kubeconfig, c->kube_context, &k, err)
+                  : kubeconfig_in_cluster(&k, err);
+    if (rc == 0) {
+        rc = kube_new(&k, &t->kube, err);
+        kubeconfig_release(&k);
+    }
+    if (rc < 0 || pull_config_read(t, err) < 0) {
+        kubernetes_close(t);
+        return -1;
+    }
+    *ret = t;
+    return 0;
+}
+
+const struct target_ops target_kubernetes = {
+    .name = "kubernetes",
+    .open = kubernetes_open,
+    .close = kubernetes_close,
+    .check = kubernetes_check,
+    .release_command = kubernetes_release_command,
+    .apply = kubernetes_apply,
+    .watch = kubernetes_watch,
+    .prune = kubernetes_prune,
+    .remove = kubernetes_remove,
+    .list = kubernetes_list,
+    .restart = kubernetes_restart,
+    .logs = kubernetes_logs,
+};

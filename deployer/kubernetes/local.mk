@@ -1,0 +1,22 @@
+# deployer/kubernetes/: the target "kubernetes", part of the deployer's library.
+deployer_libdeployer_a_SOURCES += \
+    deployer/kubernetes/apply.c \
+    deployer/kubernetes/check.c \
+    deployer/kubernetes/cluster.h \
+    deployer/kubernetes/credential.c deployer/kubernetes/credential.h \
+    deployer/kubernetes/instances.c deployer/kubernetes/instances.h \
+    deployer/kubernetes/job.c \
+    deployer/kubernetes/kind.c \
+    deployer/kubernetes/kube.c deployer/kubernetes/kube.h \
+    deployer/kubernetes/kubeconfig.c deployer/kubernetes/kubeconfig.h \
+    deployer/kubernetes/kubernetes.c \
+    deployer/kubernetes/list.c \
+    deployer/kubernetes/logs.c \
+    deployer/kubernetes/manifest.c deployer/kubernetes/manifest.h \
+    deployer/kubernetes/pod.c deployer/kubernetes/pod.h \
+    deployer/kubernetes/prune.c \
+    deployer/kubernetes/restart.c \
+    deployer/kubernetes/rfc3339.c deployer/kubernetes/rfc3339.h \
+    deployer/kubernetes/rollout.c deployer/kubernetes/rollout.h \
+    deployer/kubernetes/wait.c \
+    deployer/kubernetes/watch.c deployer/kubernetes/watch.h

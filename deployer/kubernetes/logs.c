@@ -1,0 +1,402 @@
+#include "config.h"
+
+#include "base/ipc.h"
+#include "base/json.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "deployer/kubernetes/instances.h"
+#include "deployer/kubernetes/rfc3339.h"
+#include "deployer/kubernetes/watch.h"
+#include "deployer/text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define LOG_LINE_MAX (16 * 1024 + 64)       /* the container runtime's limit and a time stamp */
+#define HISTORY_BYTES (16 * 1024 * 1024)    /* of one instance; a node keeps 10 MiB of a container by default */
+#define AGAIN_MS 1000                       /* before a log that ended is asked for again: the watch says why meanwhile */
+#define SHOWN_MAX (24 * 1024)               /* of one line with its name */
+
+struct line {
+    int64_t ns;
+    size_t order;            /* lines of the same time stay as they came */
+    char *text;              /* whole, with name and newline */
+};
+
+struct lines { struct line *v; size_t n, cap; };
+
+struct logs {
+    struct target *target;
+    const struct target_logs *query;
+    char *namespace_;
+    struct instances all;
+    struct lines lines;      /* came, not yet written */
+    size_t order;
+    int fd;
+};
+
+/* The log of one instance. */
+struct source {
+    struct logs *logs;
+    char *name;
+    struct kube_stream *stream;
+    int64_t last_ns;         /* time of the last line taken; 0: none */
+    size_t at_last;          /* lines taken that have this time */
+    size_t skip;             /* of those, still to be passed over: a log is asked for by the second */
+    int ended_restarts;      /* the container (by its number) whose log is at its end; -1: none */
+    uint64_t again_at;
+    bool gone;               /* the pod is no more */
+};
+
+/* --- lines */
+
+static void line_take(struct source *s, const char *p, size_t n)
+{
+    struct logs *l = s->logs;
+    char time[RFC3339_SIZE];
+    struct buf b;
+    int64_t ns;
+    size_t len = rfc3339_parse(p, n, &ns);
+
+    /* A piece of an overlong line has no time of its own. */
+    if (len == 0)
+        ns = s->last_ns;
+    else if (len < n && p[len] == ' ')
+        len++;
+    if (ns < s->last_ns)
+        return;
+    if (ns == s->last_ns && s->skip > 0) {
+        s->skip--;
+        return;
+    }
+    s->at_last = ns == s->last_ns ? s->at_last + 1 : 1;
+    s->last_ns = ns;
+    s->skip = 0;
+    rfc3339_format(ns / 1000000, time);
+    buf_init(&b, SHOWN_MAX);
+    (void) buf_addf(&b, "%s %s ", time, s->name);
+    text_clean(&b, p + len, n - len);
+    if (buf_addch(&b, '\n') < 0) {
+        buf_truncate(&b, buf_len(&b) - 1);
+        (void) buf_addch(&b, '\n');
+    }
+    if (l->lines.n == l->lines.cap) {
+        l->lines.cap = l->lines.cap * 2 + 64;
+        l->lines.v = xrealloc_n(l->lines.v, l->lines.cap, sizeof(*l->lines.v));
+    }
+    l->lines.v[l->lines.n++] = (struct line) { ns, l->order++, buf_steal(&b) };
+}
+
+static void on_line(void *arg, const char *line, size_t n)
+{
+    if (n > 0)
+        line_take(arg, line, n);
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct line *p = a, *q = b;
+
+    if (p->ns != q->ns)
+        return p->ns < q->ns ? -1 : 1;
+    return (p->order > q->order) - (p->order < q->order);
+}
+
+/* Writes what has come, in order of time. 1: the peer is gone. */
+static int lines_write(struct logs *l, struct err *err)
+{
+    struct err why = ERR_INIT;
+    struct buf b;
+    int rc = 0;
+
+    if (l->lines.n == 0)
+        return 0;
+    qsort(l->lines.v, l->lines.n, sizeof(*l->lines.v), by_time);
+    buf_init(&b, IPC_PAYLOAD_MAX);
+    for (size_t i = 0; i <= l->lines.n; i++) {
+        bool last = i == l->lines.n;
+
+        if (last || strlen(l->lines.v[i].text) > buf_room(&b)) {
+            if (rc == 0 && ipc_write(l->fd, IPC_STDOUT, buf_str(&b), buf_len(&b), &why) < 0)
+                rc = errno == EPIPE || errno == ECONNRESET ? 1 : -1;
+            buf_clear(&b);
+        }
+        if (last)
+            break;
+        (void) buf_addstr(&b, l->lines.v[i].text);
+        free(l->lines.v[i].text);
+    }
+    l->lines.n = 0;
+    buf_release(&b);
+    if (rc < 0)
+        *err = why;
+    return rc;
+}
+
+/* --- sources */
+
+static void source_make(struct logs *l, struct instance *i)
+{
+    struct source *s = xcalloc(1, sizeof(*s));
+
+    s->logs = l;
+    s->name = instance_name(i);
+    s->ended_restarts = -1;
+    i->data = s;
+}
+
+static void source_free(struct source *s)
+{
+    if (s == NULL)
+        return;
+    kube_stream_close(s->stream);
+    free(s->name);
+    free(s);
+}
+
+/* Numbers the new ones, and makes sources for those that are asked for. */
+static void sources_make(struct logs *l)
+{
+    instances_number(&l->all);
+    for (size_t i = 0; i < l->all.n; i++) {
+        struct instance *one = &l->all.v[i];
+        cleanup_free char *name = instance_name(one);
+
+        if (one->data == NULL &&
+            (l->query->process == NULL || strcmp(l->query->process, one->pod.process) == 0) &&
+            (l->query->instance == NULL || strcmp(l->query->instance, name) == 0))
+            source_make(l, one);
+    }
+}
+
+static bool has_log(const struct pod *p)
+{
+    return p->running || p->end.is;
+}
+
+/* Where the log that was read so far ends: it goes on from that second. */
+static char *follow_path(const struct logs *l, const struct instance *i)
+{
+    struct source *s = i->data;
+    cleanup_free char *pod = kind_path_of("Pod", l->namespace_, i->pod.name);
+    char since[RFC3339_SIZE];
+
+    if (s->last_ns == 0 && l->query->since_s > 0)
+        return xasprintf("%s/log?container=" CONTAINER "&follow=true&timestamps=true&sinceSeconds=%" PRId64,
+                         pod, l->query->since_s);
+    if (s->last_ns == 0)
+        return xasprintf("%s/log?container=" CONTAINER "&follow=true&timestamps=true", pod);
+    rfc3339_format(s->last_ns / 1000000, since);
+    return xasprintf("%s/log?container=" CONTAINER "&follow=true&timestamps=true&sinceTime=%s", pod,
+                     since);
+}
+
+/* Opens and closes the log of one instance as its pod demands. Returns ms until it wants to be called
+ * again, -1: at the next event, -2 with err. */
+static int source_service(struct logs *l, struct instance *i, struct err *err)
+{
+    struct source *s = i->data;
+    struct err why = ERR_INIT;
+    uint64_t now = loop_now();
+    cleanup_free char *path = NULL;
+
+    if (s->stream != NULL) {
+        if (kube_stream_done(s->stream, &why) == 0)
+            return -1;
+        kube_stream_close(s->stream);
+        s->stream = NULL;
+        s->again_at = now + AGAIN_MS;
+        if (why.code == ERR_NOT_FOUND)
+            s->gone = true;
+        if (!i->pod.running)
+            s->ended_restarts = i->pod.restarts;
+    }
+    if (s->gone || !has_log(&i->pod) || s->ended_restarts >= i->pod.restarts)
+        return -1;
+    if (now < s->again_at)
+        return (int) (s->again_at - now);
+    s->skip = s->at_last;
+    path = follow_path(l, i);
+    s->stream = kube_stream_open(l->target->kube, path, LOG_LINE_MAX, 0, on_line, s, err);
+    return s->stream != NULL ? -1 : -2;
+}
+
+/* --- history */
+
+/* Takes the last `tail` lines (-1: all) of the log before the last restart and the one since. */
+static void history_take(struct source *s, const char *before, const char *now, int tail)
+{
+    const char *parts[] = { before != NULL ? before : "", now != NULL ? now : "" };
+    size_t total = 0, skip;
+
+    for (size_t k = 0; k < countof(parts); k++)
+        for (const char *p = parts[k]; *p != '\0'; p++)
+            total += *p == '\n';
+    skip = tail >= 0 && total > (size_t) tail ? total - (size_t) tail : 0;
+    for (size_t k = 0; k < countof(parts); k++) {
+        for (const char *p = parts[k]; *p != '\0';) {
+            size_t n = strcspn(p, "\n");
+
+            if (skip > 0)
+                skip--;
+            else if (n > 0)
+                line_take(s, p, n);
+            p += n + (p[n] == '\n');
+        }
+    }
+}
+
+static char *history_path(const struct logs *l, const struct instance *i, bool previous)
+{
+    const struct target_logs *q = l->query;
+    cleanup_free char *pod = kind_path_of("Pod", l->namespace_, i->pod.name);
+    cleanup_free char *tail = q->tail >= 0 ? xasprintf("&tailLines=%d", q->tail) : xstrdup("");
+    cleanup_free char *since = q->since_s > 0 ? xasprintf("&sinceSeconds=%" PRId64, q->since_s)
+                                              : xstrdup("");
+
+    return xasprintf("%s/log?container=" CONTAINER "&timestamps=true&limitBytes=%d%s%s%s", pod,
+                     HISTORY_BYTES, tail, since, previous ? "&previous=true" : "");
+}
+
+/* Reads what all instances have said so far, two requests each, all at once. A log that can't be
+ * had (not started yet, gone meanwhile) is empty. */
+static void history_read(struct logs *l)
+{
+    cleanup_free struct kube_op *ops = xcalloc(l->all.n * 2 + 1, sizeof(*ops));
+    size_t n = 0;
+
+    for (size_t i = 0; i < l->all.n; i++) {
+        struct instance *one = &l->all.v[i];
+
+        if (one->data == NULL)
+            continue;
+        ops[n++] = (struct kube_op) { .method = "GET", .raw = true,
+                                      .path = history_path(l, one, one->pod.last.is) };
+        if (one->pod.last.is)
+            ops[n++] = (struct kube_op) { .method = "GET", .raw = true,
+                                          .path = history_path(l, one, false) };
+    }
+    (void) kube_do_all(l->target->kube, ops, n, NULL);
+    n = 0;
+    for (size_t i = 0; i < l->all.n; i++) {
+        struct instance *one = &l->all.v[i];
+        const char *before = NULL;
+
+        if (one->data == NULL)
+            continue;
+        if (one->pod.last.is)
+            before = ops[n++].text;
+        history_take(one->data, before, ops[n++].text, l->query->tail);
+    }
+    for (size_t i = 0; i < n; i++) {
+        free((void *) (uintptr_t) ops[i].path);
+        kube_op_release(&ops[i]);
+    }
+}
+
+/* --- following */
+
+static void on_pod(void *arg, enum kube_event event, const json_t *doc)
+{
+    struct logs *l = arg;
+    struct instance *i;
+
+    if (event == KUBE_RESET)
+        return;
+    i = instances_take(&l->all, doc);
+    if (i != NULL && i->data != NULL && event == KUBE_DELETED)
+        ((struct source *) i->data)->gone = true;
+    else if (i != NULL && event == KUBE_DELETED)
+        instances_drop(&l->all, i);
+}
+
+/* Lets go of instances that are gone and have said all. */
+static void sources_drop(struct logs *l)
+{
+    for (size_t i = l->all.n; i > 0; i--) {
+        struct source *s = l->all.v[i - 1].data;
+
+        if (s == NULL || !s->gone || s->stream != NULL)
+            continue;
+        source_free(s);
+        instances_drop(&l->all, &l->all.v[i - 1]);
+    }
+}
+
+/* True when the peer has closed its end. What it sends otherwise is of no use here. */
+static bool peer_is_gone(int fd)
+{
+    char scratch[4096];
+    ssize_t n = recv(fd, scratch, sizeof(scratch), MSG_DONTWAIT);
+
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+static int follow(struct logs *l, struct err *err)
+{
+    cleanup_free char *pods = kind_path_of("Pod", l->namespace_, NULL);
+    struct kube_watch *w = kube_watch_open(l->target->kube, pods, SELECTOR_MANAGED, on_pod, l, err);
+    int rc = w != NULL ? 0 : -1;
+
+    while (rc == 0) {
+        bool readable = false;
+        int ms = kube_watch_service(w, err);
+
+        if (ms == KUBE_WATCH_FAILED)
+            rc = err_wrap(err, "the pods can't be watched");
+        sources_make(l);
+        for (size_t i = 0; rc == 0 && i < l->all.n; i++) {
+            int again = l->all.v[i].data != NULL ? source_service(l, &l->all.v[i], err) : -1;
+
+            if (again == -2)
+                rc = -1;
+            else if (again >= 0 && (ms < 0 || again < ms))
+                ms = again;
+        }
+        sources_drop(l);
+        if (rc == 0)
+            rc = kube_poll(l->target->kube, ms, l->fd, &readable, err);
+        if (rc == 0)
+            rc = lines_write(l, err);
+        if (rc == 0 && readable && peer_is_gone(l->fd))
+            rc = 1;
+    }
+    kube_watch_close(w);
+    return rc < 0 ? -1 : 0;
+}
+
+int kubernetes_logs(struct target *t, const struct app *app, const struct target_logs *q,
+                    const struct target_stream *io, struct err *err)
+{
+    struct logs l = { .target = t, .query = q, .fd = io->fd,
+                      .namespace_ = manifest_namespace_name(t->conf, app) };
+    cleanup_free char *pods = kind_path_of("Pod", l.namespace_, NULL);
+    cleanup_free char *ours = xasprintf("%s?labelSelector=%s", pods, SELECTOR_MANAGED);
+    json_auto_t *list = NULL;
+    json_t *items, *o;
+    size_t i;
+    int rc = kube_do(t->kube, "GET", ours, NULL, NULL, &list, err);
+
+    if (rc == 0) {
+        items = json_at(list, "items");
+        json_array_foreach(items, i, o)
+            (void) instances_take(&l.all, o);
+        sources_make(&l);
+        history_read(&l);
+        rc = lines_write(&l, err);
+        if (rc == 0 && q->follow)
+            rc = follow(&l, err);
+    }
+    for (i = 0; i < l.lines.n; i++)
+        free(l.lines.v[i].text);
+    free(l.lines.v);
+    for (i = 0; i < l.all.n; i++)
+        source_free(l.all.v[i].data);
+    instances_release(&l.all);
+    free(l.namespace_);
+    return rc < 0 ? -1 : 0;
+}

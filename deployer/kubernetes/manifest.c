@@ -1,0 +1,437 @@
+#include "config.h"
+
+#include "deployer/kubernetes/manifest.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STARTUP_PERIOD_S 1   /* a process that listens is ready within a second */
+#define READY_PERIOD_S 2
+#define LIVE_PERIOD_S 10
+#define LIVE_FAILURES 6      /* a minute without an accepted connection */
+#define PROBE_TIMEOUT_S 2
+#define JOB_TTL_S 3600       /* the Job is deleted when it has ended; this is for what a crash leaves */
+#define SURGE_ONE_MAX 4      /* up to so many instances one more is started at a time, then a quarter */
+
+char *manifest_namespace_name(const struct conf *c, const struct app *app)
+{
+    return xasprintf("%s%s", c->namespace_prefix, app->name);
+}
+
+char *manifest_job_name(const struct release *r)
+{
+    return xasprintf("release-v%" PRId64, r->version);
+}
+
+bool manifest_is_service(const char *process)
+{
+    return strcmp(process, PROCESS_RELEASE) != 0;
+}
+
+int manifest_count(const struct release *r, const char *process)
+{
+    int count = formation_count(&r->formation, process);
+
+    if (count >= 0)
+        return count;
+    return strcmp(process, PROCESS_WEB) == 0 ? 1 : 0;
+}
+
+/* --- metadata */
+
+/* The pods' selector: it can never be changed, so it holds only what names them. */
+static json_t *selector(const struct manifest_input *in, const char *process)
+{
+    return json_pack("{s:s, s:s}", LABEL_NAME, in->app->name, LABEL_PROCESS, process);
+}
+
+static json_t *labels(const struct manifest_input *in, const char *process)
+{
+    json_t *l = json_pack("{s:s, s:s, s:s}", LABEL_NAME, in->app->name, LABEL_INSTANCE,
+                          in->app->name, LABEL_MANAGED, MANAGED_BY);
+
+    if (process != NULL)
+        json_object_set_new(l, LABEL_PROCESS, json_string(process));
+    return l;
+}
+
+static json_t *annotations(const struct manifest_input *in)
+{
+    const struct release *r = in->release;
+    json_t *a = json_object();
+
+    json_object_set_new(a, ANNOTATION_RELEASE, json_sprintf("%" PRId64, r->version));
+    json_object_set_new(a, ANNOTATION_RELEASE_ID, json_sprintf("%" PRId64, r->id));
+    if (r->build_id != 0)
+        json_object_set_new(a, ANNOTATION_BUILD, json_sprintf("%" PRId64, r->build_id));
+    if (r->commit != NULL)
+        json_object_set_new(a, ANNOTATION_COMMIT, json_string(r->commit));
+    return a;
+}
+
+/* A document's head; the caller adds its spec. */
+static json_t *object(const struct manifest_input *in, const char *api, const char *kind,
+                      const char *name, const char *process)
+{
+    cleanup_free char *namespace_ = manifest_namespace_name(in->conf, in->app);
+
+    return json_pack("{s:s, s:s, s:{s:s, s:s, s:o}}", "apiVersion", api, "kind", kind, "metadata",
+                     "name", name, "namespace", namespace_, "labels", labels(in, process));
+}
+
+/* --- what pods refer to */
+
+static json_t *namespace_object(const struct manifest_input *in)
+{
+    cleanup_free char *name = manifest_namespace_name(in->conf, in->app);
+    json_t *l = labels(in, NULL);
+
+    json_object_set_new(l, "pod-security.kubernetes.io/enforce", json_string("restricted"));
+    return json_pack("{s:s, s:s, s:{s:s, s:o}}", "apiVersion", "v1", "kind", "Namespace",
+                     "metadata", "name", name, "labels", l);
+}
+
+#define PULL_SECRET "registry" /* the same name always: a new password restarts no pod */
+
+static json_t *service_account(const struct manifest_input *in)
+{
+    json_t *o = object(in, "v1", "ServiceAccount", SERVICE_ACCOUNT, NULL);
+
+    json_object_set_new(o, "automountServiceAccountToken", json_false());
+    if (in->pull_config != NULL)
+        json_object_set_new(o, "imagePullSecrets", json_pack("[{s:s}]", "name", PULL_SECRET));
+    return o;
+}
+
+static json_t *base64(const void *p, size_t n)
+{
+    size_t size = sodium_base64_encoded_len(n, sodium_base64_VARIANT_ORIGINAL);
+    cleanup_free char *text = xmalloc(size);
+    json_t *s;
+
+    (void) sodium_bin2base64(text, size, p, n, sodium_base64_VARIANT_ORIGINAL);
+    s = json_string(text);
+    sodium_memzero(text, size);
+    return s;
+}
+
+static bool var_is_used(const struct config_var *v)
+{
+    /* PORT is ours; config_name_check refuses it, an older database may hold it. */
+    return v->run && v->value != NULL && strcmp(v->name, "PORT") != 0;
+}
+
+bool manifest_config_bytes(const struct config_set *config, struct buf *ret)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < config->n; i++) {
+        const struct config_var *v = &config->v[i];
+
+        if (!var_is_used(v))
+            continue;
+        any = true;
+        (void) buf_addf(ret, "%s=%zu:", v->name, v->value_len);
+        (void) buf_add(ret, v->value, v->value_len);
+    }
+    return any;
+}
+
+static int config_secret(const struct manifest_input *in, json_t *base, struct err *err)
+{
+    json_auto_t *data = json_object();
+    json_t *o;
+
+    for (size_t i = 0; i < in->config->n; i++) {
+        const struct config_var *v = &in->config->v[i];
+        json_auto_t *utf8 = NULL;
+
+        if (!var_is_used(v))
+            continue;
+        if (memchr(v->value, '\0', v->value_len) != NULL ||
+            (utf8 = json_stringn(v->value, v->value_len)) == NULL)
+            return err_set(err, ERR_USAGE, "the config value %s can't be an environment variable in "
+                           "Kubernetes: it is not UTF-8 text (encode it, as base64 for instance)",
+                           v->name);
+        json_object_set_new(data, v->name, base64(v->value, v->value_len));
+    }
+    o = object(in, "v1", "Secret", in->secret, NULL);
+    json_object_set_new(o, "type", json_string("Opaque"));
+    json_object_set_new(o, "immutable", json_true());
+    json_object_set(o, "data", data);
+    json_array_append_new(base, o);
+    return 0;
+}
+
+static json_t *pull_secret(const struct manifest_input *in)
+{
+    json_t *o = object(in, "v1", "Secret", PULL_SECRET, NULL);
+
+    json_object_set_new(o, "type", json_string("kubernetes.io/dockerconfigjson"));
+    json_object_set_new(o, "data",
+                        json_pack("{s:o}", ".dockerconfigjson",
+                                  base64(in->pull_config, strlen(in->pull_config))));
+    return o;
+}
+
+/* --- pods */
+
+static void set_amount(json_t *o, const char *name, const char *value)
+{
+    if (value != NULL && value[0] != '\0')
+        json_object_set_new(o, name, json_string(value));
+}
+
+static json_t *resources(const struct conf *c)
+{
+    json_t *requests = json_object(), *limits = json_object(), *r = json_object();
+
+    set_amount(requests, "cpu", c->cpu_request);
+    set_amount(requests, "memory", c->memory_request);
+    set_amount(limits, "cpu", c->cpu_limit);
+    set_amount(limits, "memory", c->memory_limit);
+    json_object_set_new(r, "requests", requests);
+    json_object_set_new(r, "limits", limits);
+    return r;
+}
+
+static json_t *tcp_probe(int period, int failures)
+{
+    return json_pack("{s:{s:s}, s:i, s:i, s:i}", "tcpSocket", "port", "http", "periodSeconds",
+                     period, "failureThreshold", failures, "timeoutSeconds", PROBE_TIMEOUT_S);
+}
+
+static long long seconds(long long ms)
+{
+    return (ms + 999) / 1000;
+}
+
+/* What only web has: a port, probes on it, and a pause before SIGTERM in which the load balancers
+ * stop sending to it. */
+static void container_web(const struct manifest_input *in, json_t *c)
+{
+    json_object_set_new(c, "ports", json_pack("[{s:s, s:i, s:s}]", "name", "http", "containerPort",
+                                              WEB_PORT, "protocol", "TCP"));
+    json_object_set_new(c, "startupProbe", tcp_probe(STARTUP_PERIOD_S,
+                                                     BOOT_LIMIT_S / STARTUP_PERIOD_S));
+    json_object_set_new(c, "readinessProbe", tcp_probe(READY_PERIOD_S, 3));
+    json_object_set_new(c, "livenessProbe", tcp_probe(LIVE_PERIOD_S, LIVE_FAILURES));
+    if (in->conf->pre_stop > 0)
+        json_object_set_new(c, "lifecycle",
+                            json_pack("{s:{s:{s:I}}}", "preStop", "sleep", "seconds",
+                                      (json_int_t) seconds(in->conf->pre_stop)));
+}
+
+static json_t *container(const struct manifest_input *in, const char *process)
+{
+    json_t *c = json_pack("{s:s, s:s, s:s}", "name", CONTAINER, "image", in->image,
+                          "imagePullPolicy", "IfNotPresent");
+
+    /* The launcher's link for the process: it sets the buildpacks' environment, then runs it. */
+    json_object_set_new(c, "command", json_pack("[o]", json_sprintf("/cnb/process/%s", process)));
+    json_object_set_new(c, "env", json_pack("[{s:s, s:o}]", "name", "PORT", "value",
+                                            json_sprintf("%d", WEB_PORT)));
+    if (in->secret != NULL)
+        json_object_set_new(c, "envFrom", json_pack("[{s:{s:s}}]", "secretRef", "name", in->secret));
+    json_object_set_new(c, "resources", resources(in->conf));
+    json_object_set_new(c, "securityContext",
+                        json_pack("{s:b, s:{s:[s]}}", "allowPrivilegeEscalation", 0,
+                                  "capabilities", "drop", "ALL"));
+    if (strcmp(process, PROCESS_WEB) == 0)
+        container_web(in, c);
+    return c;
+}
+
+/* What the pods of Deployments and Jobs have in common. */
+static json_t *pod_spec(const struct manifest_input *in, const char *process)
+{
+    const struct conf *c = in->conf;
+    long long grace = seconds(c->grace_period);
+
+    if (strcmp(process, PROCESS_WEB) == 0)
+        grace += seconds(c->pre_stop); /* it runs within the grace period */
+    return json_pack("{s:s, s:b, s:b, s:I, s:{s:b, s:I, s:{s:s}}, s:[o]}",
+                     "serviceAccountName", SERVICE_ACCOUNT, "automountServiceAccountToken", 0,
+                     "enableServiceLinks", 0, "terminationGracePeriodSeconds", (json_int_t) grace,
+                     "securityContext", "runAsNonRoot", 1, "runAsUser", (json_int_t) c->run_uid,
+                     "seccompProfile", "type", "RuntimeDefault", "containers",
+                     container(in, process));
+}
+
+/* Nodes first, then zones; a hint only, so that a cluster of one node is fine. */
+static json_t *spread(const struct manifest_input *in, const char *process)
+{
+    static const char *const keys[] = { "kubernetes.io/hostname", "topology.kubernetes.io/zone" };
+    json_t *all = json_array();
+
+    for (size_t i = 0; i < countof(keys); i++)
+        json_array_append_new(all, json_pack("{s:i, s:s, s:s, s:{s:o}, s:[s]}", "maxSkew", 1,
+                                             "topologyKey", keys[i], "whenUnsatisfiable",
+                                             "ScheduleAnyway", "labelSelector", "matchLabels",
+                                             selector(in, process), "matchLabelKeys",
+                                             "pod-template-hash"));
+    return all;
+}
+
+/* Marks the template with a hash of itself. */
+static void template_sign(json_t *template)
+{
+    cleanup_free char *text = json_text(template);
+    unsigned char hash[8];
+    char hex[sizeof(hash) * 2 + 1];
+
+    _Static_assert(sizeof(hash) < crypto_generichash_BYTES_MIN, "a prefix is taken");
+    unsigned char full[crypto_generichash_BYTES];
+    (void) crypto_generichash(full, sizeof(full), (const unsigned char *) text, strlen(text), NULL,
+                              0);
+    memcpy(hash, full, sizeof(hash));
+    (void) sodium_bin2hex(hex, sizeof(hex), hash, sizeof(hash));
+    json_object_set_new(json_object_get(template, "metadata"), "annotations",
+                        json_pack("{s:s}", ANNOTATION_TEMPLATE, hex));
+}
+
+static json_t *deployment(const struct manifest_input *in, const char *process)
+{
+    int count = manifest_count(in->release, process);
+    json_t *o = object(in, "apps/v1", "Deployment", process, process), *spec, *template;
+
+    json_object_set_new(json_object_get(o, "metadata"), "annotations", annotations(in));
+    template = json_pack("{s:{s:o}, s:o}", "metadata", "labels", labels(in, process), "spec",
+                         pod_spec(in, process));
+    json_object_set_new(json_object_get(template, "spec"), "topologySpreadConstraints",
+                        spread(in, process));
+    template_sign(template);
+    spec = json_pack("{s:i, s:I, s:I, s:{s:o}, s:{s:s, s:{s:i}}, s:o}",
+                     "replicas", count,
+                     "revisionHistoryLimit", (json_int_t) in->conf->revision_history,
+                     "progressDeadlineSeconds", (json_int_t) seconds(in->conf->rollout_timeout),
+                     "selector", "matchLabels", selector(in, process),
+                     "strategy", "type", "RollingUpdate", "rollingUpdate", "maxUnavailable", 0,
+                     "template", template);
+    json_object_set_new(json_at(spec, "strategy.rollingUpdate"), "maxSurge",
+                        count > SURGE_ONE_MAX ? json_string("25%") : json_integer(1));
+    json_object_set_new(o, "spec", spec);
+    return o;
+}
+
+json_t *manifest_job(const struct manifest_input *in, int64_t timeout_s)
+{
+    cleanup_free char *name = manifest_job_name(in->release);
+    json_t *o = object(in, "batch/v1", "Job", name, PROCESS_RELEASE), *pod, *template;
+
+    json_object_set_new(json_object_get(o, "metadata"), "annotations", annotations(in));
+    pod = pod_spec(in, PROCESS_RELEASE);
+    json_object_set_new(pod, "restartPolicy", json_string("Never"));
+    template = json_pack("{s:{s:o}, s:o}", "metadata", "labels", labels(in, PROCESS_RELEASE),
+                         "spec", pod);
+    json_object_set_new(o, "spec",
+                        json_pack("{s:i, s:I, s:i, s:o}", "backoffLimit", 0,
+                                  "activeDeadlineSeconds", (json_int_t) timeout_s,
+                                  "ttlSecondsAfterFinished", JOB_TTL_S, "template", template));
+    return o;
+}
+
+/* --- web's address */
+
+static json_t *service(const struct manifest_input *in)
+{
+    const char *expose = in->conf->expose;
+    const char *type = strcmp(expose, "nodeport") == 0 ? "NodePort"
+                     : strcmp(expose, "loadbalancer") == 0 ? "LoadBalancer" : "ClusterIP";
+    json_t *o = object(in, "v1", "Service", PROCESS_WEB, PROCESS_WEB);
+
+    json_object_set_new(o, "spec",
+                        json_pack("{s:s, s:o, s:[{s:s, s:i, s:s, s:s}]}", "type", type, "selector",
+                                  selector(in, PROCESS_WEB), "ports", "name", "http", "port", 80,
+                                  "targetPort", "http", "protocol", "TCP"));
+    return o;
+}
+
+static json_t *ingress(const struct manifest_input *in)
+{
+    const struct conf *c = in->conf;
+    cleanup_free char *host = xasprintf("%s.%s", in->app->name, c->domain);
+    json_t *o = object(in, "networking.k8s.io/v1", "Ingress", PROCESS_WEB, PROCESS_WEB), *spec;
+
+    spec = json_pack("{s:[{s:s, s:{s:[{s:s, s:s, s:{s:{s:s, s:{s:s}}}}]}}]}", "rules", "host", host,
+                     "http", "paths", "path", "/", "pathType", "Prefix", "backend", "service",
+                     "name", PROCESS_WEB, "port", "name", "http");
+    if (c->ingress_class != NULL && c->ingress_class[0] != '\0')
+        json_object_set_new(spec, "ingressClassName", json_string(c->ingress_class));
+    if (c->tls)
+        json_object_set_new(spec, "tls", json_pack("[{s:[s], s:s}]", "hosts", host, "secretName",
+                                                   "web-tls"));
+    json_object_set_new(o, "spec", spec);
+    return o;
+}
+
+/* --- all */
+
+int manifest_render(const struct manifest_input *in, struct manifest *ret, struct err *err)
+{
+    bool by_ingress = strcmp(in->conf->expose, "ingress") == 0, web = false;
+    struct manifest m;
+
+    if (by_ingress && (in->conf->domain == NULL || in->conf->domain[0] == '\0'))
+        return err_set(err, ERR_USAGE, "expose = ingress needs the setting domain in [kubernetes]");
+    m.namespace_ = namespace_object(in);
+    m.base = json_array();
+    m.workload = json_array();
+    json_array_append_new(m.base, service_account(in));
+    if (in->pull_config != NULL)
+        json_array_append_new(m.base, pull_secret(in));
+    if (in->secret != NULL && config_secret(in, m.base, err) < 0) {
+        manifest_release(&m);
+        return -1;
+    }
+    for (size_t i = 0; i < in->release->processes.n; i++) {
+        const char *type = in->release->processes.v[i].type;
+
+        if (!manifest_is_service(type))
+            continue;
+        web = web || strcmp(type, PROCESS_WEB) == 0;
+        json_array_append_new(m.workload, deployment(in, type));
+    }
+    if (web)
+        json_array_append_new(m.workload, service(in));
+    if (web && by_ingress)
+        json_array_append_new(m.workload, ingress(in));
+    *ret = m;
+    return 0;
+}
+
+void manifest_release(struct manifest *m)
+{
+    json_decref(m->namespace_);
+    json_decref(m->base);
+    json_decref(m->workload);
+    memset(m, 0, sizeof(*m));
+}
+
+json_t *manifest_public(const struct manifest *m)
+{
+    json_t *all = json_array(), *o;
+    size_t i;
+
+    json_array_append(all, m->namespace_);
+    json_array_foreach(m->base, i, o) {
+        json_t *shown = json_copy(o), *data = json_object_get(o, "data");
+
+        if (data != NULL) {
+            json_t *names = json_object(), *value;
+            const char *name;
+
+            json_object_foreach(data, name, value)
+                json_object_set_new(names, name, json_string(""));
+            json_object_set_new(shown, "data", names);
+        }
+        json_array_append_new(all, shown);
+    }
+    json_array_extend(all, m->workload);
+    return all;
+}

@@ -1,0 +1,81 @@
+/* The objects of a release, as documents for server-side apply. Pure: the same input makes the same
+ * documents, byte for byte, and an unchanged pod template means that no pod is restarted.
+ * Source: kubernetes.io "Recommended Labels", "Pod Security Standards" (restricted). */
+#ifndef SLIPWAY_DEPLOYER_KUBERNETES_MANIFEST_H
+#define SLIPWAY_DEPLOYER_KUBERNETES_MANIFEST_H
+
+#include "base/buf.h"
+#include "base/conf.h"
+#include "base/err.h"
+#include "sql/model.h"
+
+#include <jansson.h>
+
+/* On a Deployment: which release it is of. Not on the pods: a release that changes neither image nor
+ * config restarts nothing; the Deployment controller copies them to the newest ReplicaSet. */
+#define ANNOTATION_RELEASE "slipway/release"       /* version */
+#define ANNOTATION_RELEASE_ID "slipway/release-id"
+#define ANNOTATION_BUILD "slipway/build"
+#define ANNOTATION_COMMIT "slipway/commit"
+/* On a pod: a hash of the template that it was made from, and when it was last asked to restart. They tell the
+ * pods of a rollout from the ones before. */
+#define ANNOTATION_TEMPLATE "slipway/template"
+#define ANNOTATION_RESTARTED "slipway/restarted-at"
+
+#define LABEL_NAME "app.kubernetes.io/name"            /* the app */
+#define LABEL_INSTANCE "app.kubernetes.io/instance"    /* the app */
+#define LABEL_PROCESS "app.kubernetes.io/component"    /* the process type */
+#define LABEL_MANAGED "app.kubernetes.io/managed-by"
+#define MANAGED_BY "slipway"
+#define SELECTOR_MANAGED "app.kubernetes.io%2Fmanaged-by%3Dslipway"
+
+#define PROCESS_WEB "web"
+#define PROCESS_RELEASE "release"  /* the command that runs before the rollout; no Deployment */
+#define CONTAINER "app"            /* the one container's name in each pod */
+#define SERVICE_ACCOUNT "app"
+#define WEB_PORT 8080              /* PORT; above 1023, because the processes aren't root */
+#define BOOT_LIMIT_S 60            /* until web listens on $PORT; Heroku's R10 is the same */
+
+struct manifest_input {
+    const struct conf *conf;
+    const struct app *app;
+    const struct release *release;
+    const char *image;              /* host/name@sha256:… */
+    const struct config_set *config;/* opened; only the run scope is used */
+    const char *secret;             /* name of the config's Secret (manifest_config_bytes); NULL where empty */
+    const char *pull_config;        /* content of a docker config.json; NULL: none */
+};
+
+struct manifest {
+    json_t *namespace_;      /* one document */
+    json_t *base;            /* array: ServiceAccount, Secrets: what pods refer to */
+    json_t *workload;        /* array: Deployments, Service, Ingress */
+};
+
+/* Renders all of a release. ERR_USAGE where a value can't be an environment variable, or a setting is missing.
+ * Release with manifest_release. */
+int manifest_render(const struct manifest_input *in, struct manifest *ret, struct err *err);
+void manifest_release(struct manifest *m);
+
+/* The Job that runs the release command; timeout_s ends it in the cluster too. */
+json_t *manifest_job(const struct manifest_input *in, int64_t timeout_s);
+/* Its name: "release-v7". The caller frees it. */
+char *manifest_job_name(const struct release *r);
+
+/* "slipway-shop"; the caller frees it. */
+char *manifest_namespace_name(const struct conf *c, const struct app *app);
+
+/* What the name of the config's Secret is a hash of: names and values of the run scope. False where there are
+ * none. Zero and release it. */
+bool manifest_config_bytes(const struct config_set *config, struct buf *ret);
+
+/* How many instances of a process a release has: what the formation says, else 1 of web and 0 of others. */
+int manifest_count(const struct release *r, const char *process);
+
+/* True for process types that run as a Deployment. */
+bool manifest_is_service(const char *process);
+
+/* A copy of the documents as an array with each Secret's values left out. */
+json_t *manifest_public(const struct manifest *m);
+
+#endif

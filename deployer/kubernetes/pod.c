@@ -1,0 +1,310 @@
+#include "config.h"
+
+#include "deployer/kubernetes/pod.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "deployer/kubernetes/manifest.h"
+#include "deployer/kubernetes/rfc3339.h"
+#include "deployer/text.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A string of the document, cleaned and cut; NULL where absent or empty. */
+static char *text(const json_t *o, const char *path)
+{
+    const char *s = json_str(o, path, "");
+
+    return s[0] != '\0' ? text_plain(s, POD_TEXT_MAX) : NULL;
+}
+
+/* A member whose name has dots in it. */
+static char *member(const json_t *o, const char *path, const char *name)
+{
+    const char *s = json_string_value(json_object_get(json_at(o, path), name));
+
+    return text_plain(s != NULL ? s : "", POD_TEXT_MAX);
+}
+
+static int bounded(long long v)
+{
+    return v < 0 ? 0 : v > INT_MAX ? INT_MAX : (int) v;
+}
+
+static void end_read(const json_t *terminated, struct pod_end *ret)
+{
+    if (!json_is_object(terminated))
+        return;
+    ret->is = true;
+    ret->code = bounded(json_int(terminated, "exitCode", 0));
+    ret->reason = text(terminated, "reason");
+    ret->started_at = rfc3339_ms(json_str(terminated, "startedAt", NULL));
+    ret->ended_at = rfc3339_ms(json_str(terminated, "finishedAt", NULL));
+}
+
+static void container_read(const json_t *status, struct pod *p)
+{
+    json_t *running = json_at(status, "state.running");
+
+    p->restarts = bounded(json_int(status, "restartCount", 0));
+    p->booted = json_bool(status, "started", 0);
+    p->ready = json_bool(status, "ready", 0);
+    end_read(json_at(status, "state.terminated"), &p->end);
+    end_read(json_at(status, "lastState.terminated"), &p->last);
+    if (json_is_object(running)) {
+        p->running = true;
+        p->running_since = rfc3339_ms(json_str(running, "startedAt", NULL));
+    } else if (!p->end.is && json_is_object(json_at(status, "state.waiting"))) {
+        p->waiting = text(status, "state.waiting.reason");
+        p->waiting_message = text(status, "state.waiting.message");
+        if (p->waiting == NULL)
+            p->waiting = xstrdup("Waiting");
+    }
+}
+
+static void scheduling_read(const json_t *doc, struct pod *p)
+{
+    json_t *conditions = json_at(doc, "status.conditions"), *c;
+    size_t i;
+
+    json_array_foreach(conditions, i, c) {
+        if (p->unschedulable == NULL && strcmp(json_str(c, "type", ""), "PodScheduled") == 0 &&
+            strcmp(json_str(c, "status", ""), "False") == 0 &&
+            strcmp(json_str(c, "reason", ""), "Unschedulable") == 0)
+            p->unschedulable = text_plain(json_str(c, "message", "no node fits"), POD_TEXT_MAX);
+    }
+}
+
+int pod_read(const json_t *doc, struct pod *ret, struct err *err)
+{
+    struct pod p = { 0 };
+    json_t *statuses, *s;
+    size_t i;
+
+    p.name = text(doc, "metadata.name");
+    p.uid = text(doc, "metadata.uid");
+    if (p.name == NULL || p.uid == NULL) {
+        pod_release(&p);
+        return err_set(err, ERR_DOWN, "the cluster sent a pod without a name");
+    }
+    p.process = member(doc, "metadata.labels", LABEL_PROCESS);
+    p.template = member(doc, "metadata.annotations", ANNOTATION_TEMPLATE);
+    p.restarted = member(doc, "metadata.annotations", ANNOTATION_RESTARTED);
+    s = json_array_get(json_at(doc, "metadata.ownerReferences"), 0);
+    p.owner = text_plain(json_str(s, "name", ""), POD_TEXT_MAX);
+    p.node_ip = text(doc, "status.hostIP");
+    p.phase = text(doc, "status.phase");
+    if (p.phase == NULL)
+        p.phase = xstrdup("Pending");
+    p.phase_reason = text(doc, "status.reason");
+    p.deleting = json_at(doc, "metadata.deletionTimestamp") != NULL;
+    p.created_at = rfc3339_ms(json_str(doc, "metadata.creationTimestamp", NULL));
+    s = json_array_get(json_at(doc, "spec.containers"), 0);
+    p.memory_limit = text(s, "resources.limits.memory");
+    scheduling_read(doc, &p);
+    statuses = json_at(doc, "status.containerStatuses");
+    json_array_foreach(statuses, i, s) {
+        if (strcmp(json_str(s, "name", ""), CONTAINER) == 0) {
+            container_read(s, &p);
+            break;
+        }
+    }
+    *ret = p;
+    return 0;
+}
+
+void pod_release(struct pod *p)
+{
+    free(p->name);
+    free(p->uid);
+    free(p->process);
+    free(p->template);
+    free(p->restarted);
+    free(p->owner);
+    free(p->node_ip);
+    free(p->phase);
+    free(p->phase_reason);
+    free(p->unschedulable);
+    free(p->waiting);
+    free(p->waiting_message);
+    free(p->end.reason);
+    free(p->last.reason);
+    free(p->memory_limit);
+    memset(p, 0, sizeof(*p));
+}
+
+int pod_crashes(const struct pod *p)
+{
+    return p->restarts + (p->end.is && p->restarts < INT_MAX);
+}
+
+const struct pod_end *pod_last_end(const struct pod *p)
+{
+    return p->end.is ? &p->end : p->last.is ? &p->last : NULL;
+}
+
+static bool waits_as(const struct pod *p, const char *reason)
+{
+    return p->waiting != NULL && strcmp(p->waiting, reason) == 0;
+}
+
+static bool ended_as(const struct pod_end *e, const char *reason)
+{
+    return e != NULL && e->reason != NULL && strcmp(e->reason, reason) == 0;
+}
+
+const char *pod_state(const struct pod *p)
+{
+    if (p->deleting)
+        return "stopping";
+    if (strcmp(p->phase, "Failed") == 0 || waits_as(p, "CrashLoopBackOff") ||
+        (p->end.is && p->end.code != 0))
+        return "crashed";
+    if (p->end.is)
+        return strcmp(p->phase, "Succeeded") == 0 ? "done" : "crashed";
+    if (p->running)
+        return p->ready ? "running" : "starting";
+    return p->node_ip == NULL ? "pending" : "starting";
+}
+
+/* Exit codes over 128 are how a shell, and containerd, write "ended by signal N". */
+static char *exit_text(const struct pod_end *e)
+{
+    if (e->code > 128 && e->code < 128 + NSIG && sigabbrev_np(e->code - 128) != NULL)
+        return xasprintf("SIG%s", sigabbrev_np(e->code - 128));
+    return xasprintf("exit %d", e->code);
+}
+
+static char *oom_text(const struct pod *p)
+{
+    return xasprintf("ran out of memory (limit %s)",
+                     p->memory_limit != NULL ? p->memory_limit : "of its node");
+}
+
+char *pod_reason(const struct pod *p)
+{
+    const struct pod_end *e = pod_last_end(p);
+    cleanup_free char *how = NULL;
+
+    if (p->running)
+        return NULL;
+    if (p->unschedulable != NULL)
+        return xstrdup(p->unschedulable);
+    if (p->phase_reason != NULL)
+        return xstrdup(p->phase_reason);
+    if (ended_as(e, "OOMKilled"))
+        return oom_text(p);
+    if (e != NULL && (p->end.is || waits_as(p, "CrashLoopBackOff"))) {
+        how = exit_text(e);
+        return xasprintf("ended (%s)", how);
+    }
+    if (p->waiting == NULL || waits_as(p, "ContainerCreating") || waits_as(p, "PodInitializing"))
+        return NULL;
+    return p->waiting_message != NULL ? xasprintf("%s: %s", p->waiting, p->waiting_message)
+                                      : xstrdup(p->waiting);
+}
+
+/* Waiting reasons that mean that the container can't be made. */
+static const struct { const char *reason; enum pod_trouble trouble; const char *text; } waits[] = {
+    { "InvalidImageName", POD_HOPELESS, "has an image name that is not valid" },
+    { "ImageInspectError", POD_SUSPECT, "has an image that can't be read" },
+    { "ErrImageNeverPull", POD_HOPELESS, "has an image that its node lacks" },
+    { "ImagePullBackOff", POD_HOPELESS, "can't pull its image" },
+    { "ErrImagePull", POD_SUSPECT, "can't pull its image" },
+    { "RegistryUnavailable", POD_SUSPECT, "can't pull its image" },
+    { "SignatureValidationFailed", POD_HOPELESS, "has an image whose signature is refused" },
+    { "CreateContainerConfigError", POD_SUSPECT, "can't be set up" },
+    { "CreateContainerError", POD_SUSPECT, "can't be made" },
+    { "RunContainerError", POD_SUSPECT, "can't be started" },
+};
+
+/* The part of a pull error that says it: the runtime wraps it several times, and it begins with the
+ * whole image name. */
+static const char *pull_detail(const char *message)
+{
+    static const char *const marks[] = { "failed to resolve reference ", "failed to pull and unpack ",
+                                         "desc = " };
+
+    for (size_t i = 0; i < countof(marks); i++) {
+        const char *at = strstr(message, marks[i]);
+
+        if (at != NULL)
+            return at;
+    }
+    return message;
+}
+
+/* Refusals that no second try changes. */
+static bool pull_is_refused(const char *message)
+{
+    return strstr(message, "not found") != NULL || strstr(message, "unauthorized") != NULL ||
+           strstr(message, "denied") != NULL || strstr(message, "manifest unknown") != NULL ||
+           strstr(message, "no match for platform") != NULL;
+}
+
+static enum pod_trouble judge_waiting(const struct pod *p, char **ret_why)
+{
+    const char *message = p->waiting_message != NULL ? p->waiting_message : "";
+
+    for (size_t i = 0; i < countof(waits); i++) {
+        enum pod_trouble t = waits[i].trouble;
+
+        if (!waits_as(p, waits[i].reason))
+            continue;
+        if (strcmp(waits[i].text, "can't pull its image") == 0) {
+            if (pull_is_refused(message))
+                t = POD_HOPELESS;
+            message = pull_detail(message);
+        }
+        *ret_why = message[0] != '\0' ? xasprintf("%s: %s", waits[i].text, message)
+                                      : xstrdup(waits[i].text);
+        return t;
+    }
+    return POD_FINE;
+}
+
+#define BOOT_SLACK_S 5 /* the kubelet's own time between the last probe and the kill */
+
+/* It was ended because it didn't listen: killed once its startup probe's time had passed. */
+static bool ended_by_startup(const struct pod_end *e, int boot_limit_s)
+{
+    int64_t ran = e->ended_at - e->started_at;
+
+    return boot_limit_s > 0 && (e->code == 137 || e->code == 143) && e->started_at != 0 &&
+           ran >= (int64_t) (boot_limit_s - BOOT_SLACK_S) * 1000;
+}
+
+enum pod_trouble pod_judge(const struct pod *p, int max_restarts, int boot_limit_s, char **ret_why)
+{
+    const struct pod_end *e = pod_last_end(p);
+    int crashes = pod_crashes(p);
+    cleanup_free char *how = NULL;
+
+    *ret_why = NULL;
+    if (p->deleting)
+        return POD_FINE;
+    if (p->unschedulable != NULL && p->node_ip == NULL) {
+        *ret_why = xasprintf("finds no node to run on: %s", p->unschedulable);
+        return POD_UNSCHEDULABLE;
+    }
+    if (crashes > 0 && e != NULL && !p->ready) {
+        if (ended_as(e, "OOMKilled")) {
+            *ret_why = oom_text(p);
+            return POD_HOPELESS;
+        }
+        if (!p->booted && ended_by_startup(e, boot_limit_s)) {
+            *ret_why = xasprintf("did not listen on $PORT (%d) within %d s", WEB_PORT, boot_limit_s);
+            return POD_HOPELESS;
+        }
+        if (crashes >= max_restarts) {
+            how = exit_text(e);
+            *ret_why = crashes == 1 ? xasprintf("crashed (%s)", how)
+                                    : xasprintf("crashed %d times (%s)", crashes, how);
+            return POD_HOPELESS;
+        }
+    }
+    return judge_waiting(p, ret_why);
+}

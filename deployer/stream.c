@@ -1,0 +1,304 @@
+#include "config.h"
+
+#include "deployer/stream.h"
+
+#include "base/buf.h"
+#include "base/ipc.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "deployer/target.h"
+#include "sql/seal.h"
+#include "sql/tables.h"
+
+#include <limits.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SINCE_MAX_S (366LL * 24 * 3600) /* no node keeps logs longer */
+
+/* --- the request */
+
+static int read_range(const json_t *doc, const char *name, long long fallback, long long min,
+                      long long max, long long *ret, struct err *err)
+{
+    const json_t *v = json_object_get(doc, name);
+
+    *ret = fallback;
+    if (v == NULL || json_is_null(v))
+        return 0;
+    if (!json_is_integer(v) || json_integer_value(v) < min || json_integer_value(v) > max)
+        return err_set(err, ERR_USAGE, "%s is not a number from %lld to %lld", name, min, max);
+    *ret = json_integer_value(v);
+    return 0;
+}
+
+static int read_text(const json_t *doc, const char *name, const char **ret, struct err *err)
+{
+    const json_t *v = json_object_get(doc, name);
+
+    *ret = NULL;
+    if (v == NULL || json_is_null(v))
+        return 0;
+    if (!json_is_string(v) || json_string_length(v) > PROCESS_NAME_MAX + 16)
+        return err_set(err, ERR_USAGE, "%s is not a short text", name);
+    *ret = json_string_value(v);
+    return 0;
+}
+
+static int read_names(const json_t *doc, const json_t **ret, struct err *err)
+{
+    const json_t *v = json_object_get(doc, "names"), *name;
+    size_t i;
+
+    *ret = NULL;
+    if (v == NULL || json_is_null(v))
+        return 0;
+    if (!json_is_array(v))
+        return err_set(err, ERR_USAGE, "names is not a list");
+    json_array_foreach(v, i, name)
+        if (!json_is_string(name))
+            return err_set(err, ERR_USAGE, "names is not a list of texts");
+    *ret = v;
+    return 0;
+}
+
+int stream_request_read(const json_t *doc, struct stream_request *ret, struct err *err)
+{
+    static const char *const ops[] = {
+        [STREAM_LIST] = "list", [STREAM_LOGS] = "logs", [STREAM_RESTART] = "restart",
+        [STREAM_CONFIG] = "config",
+    };
+    const char *op = json_str(doc, "op", "");
+    struct stream_request r = { 0 };
+    long long app_id, tail, since, version;
+    size_t i = 0;
+
+    while (i < countof(ops) && strcmp(ops[i], op) != 0)
+        i++;
+    if (i == countof(ops))
+        return err_set(err, ERR_USAGE, "the stream has no such operation");
+    r.op = (enum stream_op) i;
+    if (read_range(doc, "app_id", 0, 1, LLONG_MAX, &app_id, err) < 0 ||
+        read_range(doc, "tail", -1, -1, INT_MAX, &tail, err) < 0 ||
+        read_range(doc, "since", 0, 0, SINCE_MAX_S, &since, err) < 0 ||
+        read_range(doc, "version", 0, 0, LLONG_MAX, &version, err) < 0 ||
+        read_text(doc, "process", &r.process, err) < 0 ||
+        read_text(doc, "instance", &r.instance, err) < 0 || read_names(doc, &r.names, err) < 0)
+        return -1;
+    if (app_id == 0)
+        return err_set(err, ERR_USAGE, "the request names no app");
+    r.app_id = app_id;
+    r.tail = (int) tail;
+    r.since_s = since;
+    r.version = version;
+    r.follow = json_bool(doc, "follow", 0);
+    *ret = r;
+    return 0;
+}
+
+/* --- serving it */
+
+struct stream {
+    const struct conf *conf;
+    int fd;
+    struct store *store;
+    struct app app;
+    const struct stream_request *request;
+    bool peer_gone;
+};
+
+static int send_text(struct stream *s, const char *p, size_t n, struct err *err)
+{
+    while (n > 0) {
+        size_t piece = n < IPC_PAYLOAD_MAX ? n : IPC_PAYLOAD_MAX;
+
+        if (ipc_write(s->fd, IPC_STDOUT, p, piece, err) < 0)
+            return -1;
+        p += piece;
+        n -= piece;
+    }
+    return 0;
+}
+
+static int send_json(struct stream *s, const json_t *doc, struct err *err)
+{
+    char *text = json_text(doc);
+    int rc = send_text(s, text, strlen(text), err);
+
+    sodium_memzero(text, strlen(text)); /* config values go through here */
+    free(text);
+    return rc;
+}
+
+static json_t *instance_json(const struct target_instance *i)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:s?, s:I, s:i, s:I, s:b}", "name", i->name, "id", i->id,
+                     "process", i->process, "state", i->state, "reason", i->reason, "release",
+                     (json_int_t) i->release_version, "restarts", i->restarts, "started_at",
+                     (json_int_t) i->started_at, "ready", i->ready);
+}
+
+static int serve_list(struct stream *s, const struct target_ops *ops, struct target *t,
+                      struct err *err)
+{
+    json_auto_t *all = json_array();
+    struct target_instance *v;
+    size_t n;
+
+    if (ops->list(t, &s->app, &v, &n, err) < 0)
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        json_array_append_new(all, instance_json(&v[i]));
+        target_instance_release(&v[i]);
+    }
+    free(v);
+    return send_json(s, all, err);
+}
+
+static int serve_logs(struct stream *s, const struct target_ops *ops, struct target *t,
+                      struct err *err)
+{
+    const struct stream_request *r = s->request;
+    struct target_logs q = { .process = r->process, .instance = r->instance, .tail = r->tail,
+                             .since_s = r->since_s, .follow = r->follow };
+    struct target_stream io = { .fd = s->fd };
+
+    return ops->logs(t, &s->app, &q, &io, err);
+}
+
+/* Progress for the session. It may have gone: the restart goes on without anybody who listens. */
+static void say(void *arg, const char *line)
+{
+    struct stream *s = arg;
+    cleanup_free char *text = xasprintf("%s\n", line);
+
+    if (!s->peer_gone && send_text(s, text, strlen(text), NULL) < 0)
+        s->peer_gone = true;
+}
+
+static int serve_restart(struct stream *s, const struct target_ops *ops, struct target *t,
+                         struct err *err)
+{
+    struct target_call call = { .say = say, .say_arg = s, .wake_fd = -1 };
+    struct target_release r = { .app = &s->app };
+    struct release live;
+    int rc;
+
+    if (s->app.live_release_id == 0)
+        return err_set(err, ERR_FAILED, "%s runs nothing yet", s->app.name);
+    if (releases_get(s->store, s->app.live_release_id, &live, err) < 0)
+        return -1;
+    r.release = &live;
+    r.image = live.image;
+    rc = ops->restart(t, &r, s->request->process, &call, s->conf->rollout_timeout, err);
+    release_release(&live);
+    return rc;
+}
+
+static bool is_named(const json_t *names, const char *name)
+{
+    const json_t *v;
+    size_t i;
+
+    if (names == NULL)
+        return true;
+    json_array_foreach(names, i, v)
+        if (strcmp(json_string_value(v), name) == 0)
+            return true;
+    return false;
+}
+
+static int value_open(struct stream *s, const struct config_var *v, json_t *all, struct err *err)
+{
+    json_t *text;
+    char *value;
+    size_t n;
+
+    if (seal_open(s->conf->state, SEAL_RUN, s->app.id, v->name, v->sealed_run, v->sealed_run_len,
+                  &value, &n, err) < 0)
+        return err_wrap(err, "%s", v->name);
+    text = json_stringn(value, n);
+    sodium_memzero(value, n);
+    free(value);
+    if (text == NULL)
+        return err_set(err, ERR_FAILED, "the value of %s is not UTF-8 text", v->name);
+    json_object_set_new(all, v->name, text);
+    return 0;
+}
+
+static int serve_config(struct stream *s, struct err *err)
+{
+    json_auto_t *all = json_object();
+    struct config_set set;
+    int rc = 0;
+
+    if (config_get(s->store, s->app.id, s->request->version, &set, err) < 0)
+        return -1;
+    for (size_t i = 0; rc == 0 && i < set.n; i++)
+        if (set.v[i].sealed_run != NULL && is_named(s->request->names, set.v[i].name))
+            rc = value_open(s, &set.v[i], all, err);
+    config_set_release(&set);
+    return rc == 0 ? send_json(s, all, err) : -1;
+}
+
+static int serve_target(struct stream *s, struct err *err)
+{
+    const struct target_ops *ops = target_find(s->conf->target);
+    struct target *t;
+    int rc;
+
+    if (ops == NULL)
+        return err_set(err, ERR_FAILED, "this program has no target %s", s->conf->target);
+    if (ops->open(s->conf, &t, err) < 0)
+        return -1;
+    rc = s->request->op == STREAM_LIST ? serve_list(s, ops, t, err)
+       : s->request->op == STREAM_LOGS ? serve_logs(s, ops, t, err)
+                                       : serve_restart(s, ops, t, err);
+    ops->close(t);
+    return rc;
+}
+
+static int serve(struct stream *s, struct err *err)
+{
+    cleanup_buf struct buf payload;
+    json_auto_t *doc = NULL;
+    struct stream_request request;
+    enum ipc_type type;
+    int rc;
+
+    buf_init(&payload, IPC_PAYLOAD_MAX);
+    rc = ipc_read(s->fd, &type, &payload, err);
+    if (rc < 0)
+        return -1;
+    if (rc == 0 || type != IPC_REQUEST)
+        return err_set(err, ERR_USAGE, "the stream got no request");
+    doc = json_parse(buf_str(&payload), buf_len(&payload), "the request", err);
+    if (doc == NULL || stream_request_read(doc, &request, err) < 0)
+        return -1;
+    s->request = &request;
+    if (store_open(s->conf->state, true, &s->store, err) < 0)
+        return -1;
+    if (apps_get_id(s->store, request.app_id, &s->app, err) < 0)
+        return -1;
+    return request.op == STREAM_CONFIG ? serve_config(s, err) : serve_target(s, err);
+}
+
+int stream_main(const struct conf *c, int fd)
+{
+    struct stream s = { .conf = c, .fd = fd };
+    struct err err = ERR_INIT;
+    json_auto_t *result = NULL;
+    cleanup_free char *text = NULL;
+    int rc = serve(&s, &err);
+
+    app_release(&s.app);
+    if (s.store != NULL)
+        store_close(s.store);
+    result = json_pack("{s:i, s:s?}", "code", rc < 0 ? (int) err.code : 0, "error",
+                       rc < 0 ? err.msg : NULL);
+    if (result == NULL) /* a message that was cut within a character */
+        result = json_pack("{s:i, s:s}", "code", (int) err.code, "error", "failed");
+    text = json_text(result);
+    return ipc_write(fd, IPC_RESULT, text, strlen(text), NULL) < 0 ? 1 : 0;
+}

@@ -1,0 +1,36 @@
+/* One request of a session about what runs, served by a process of its own (role "stream"). */
+#ifndef SLIPWAY_DEPLOYER_STREAM_H
+#define SLIPWAY_DEPLOYER_STREAM_H
+
+#include "base/conf.h"
+#include "base/err.h"
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Reads one IPC_REQUEST from fd (a stream socket to a session), serves it, and ends with IPC_RESULT. The
+ * session has checked the person's permission. The operations:
+ *   {"op": "list", "app_id": N}              instances as one JSON array
+ *   {"op": "logs", "app_id": N, "process", "instance", "tail", "since", "follow"}
+ *   {"op": "restart", "app_id": N, "process"}
+ *   {"op": "config", "app_id": N, "version", "names"}   opened values of the run scope as one JSON object
+ * Returns the process's exit code: 0 where a result was sent, whatever it says. */
+int stream_main(const struct conf *c, int fd);
+
+/* A request, checked. Strings are borrowed from doc. */
+struct stream_request {
+    enum stream_op { STREAM_LIST, STREAM_LOGS, STREAM_RESTART, STREAM_CONFIG } op;
+    int64_t app_id;
+    const char *process, *instance; /* NULL: all */
+    int tail;                       /* -1: all */
+    int64_t since_s;                /* 0: no limit */
+    bool follow;
+    int64_t version;
+    const json_t *names;            /* array of strings; NULL: all */
+};
+
+/* Checks types and ranges. ERR_USAGE. Pure. */
+int stream_request_read(const json_t *doc, struct stream_request *ret, struct err *err);
+
+#endif
