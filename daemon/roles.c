@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/role.h"
+#include "builder/builder.h"
 #include "daemon/check.h"
 #include "sql/store.h"
 
@@ -31,6 +32,9 @@ static int migrate_run(const struct conf *c)
 }
 
 const struct role_row roles[] = {
+    { .name = "builder", .user = USER_BUILD, .registry = true, .engine = true, .at_start = true,
+      .run = builder_main },
+    { .name = "build", .user = USER_BUILD, .registry = true, .engine = true, .run = build_worker_main },
     { .name = "migrate", .user = USER_GIT, .run = migrate_run },
     { .name = "check-git", .user = USER_GIT, .run = check_git_run },
     { .name = "check-build", .user = USER_BUILD, .registry = true, .engine = true, .run = check_build_run },
