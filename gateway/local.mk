@@ -1,1 +1,30 @@
-# gateway
+# gateway/: what faces the network. May use sql, base, libssh, libgit2.
+noinst_LIBRARIES += gateway/libgateway.a
+gateway_libgateway_a_CFLAGS = $(AM_CFLAGS) $(SSH_CFLAGS) $(GIT2_CFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS)
+gateway_libgateway_a_SOURCES = \
+    gateway/admission.c gateway/admission.h \
+    gateway/auth.c gateway/auth.h \
+    gateway/channel_io.c \
+    gateway/command.h \
+    gateway/connection.c gateway/connection.h \
+    gateway/follow.c gateway/follow.h \
+    gateway/gateway.h \
+    gateway/gitprog.c gateway/gitprog.h \
+    gateway/handoff.c gateway/handoff.h \
+    gateway/handshake.c \
+    gateway/indexpack.c \
+    gateway/listener.c \
+    gateway/live.h \
+    gateway/pktline.c gateway/pktline.h \
+    gateway/policy.c gateway/policy.h \
+    gateway/push.c gateway/push.h \
+    gateway/quarantine.c gateway/quarantine.h \
+    gateway/receive.c gateway/receive.h \
+    gateway/receive_check.c \
+    gateway/receive_finish.c \
+    gateway/refs.c gateway/refs.h \
+    gateway/request.c gateway/request.h \
+    gateway/session.c gateway/session.h \
+    gateway/sideband.c gateway/sideband.h \
+    gateway/text.c gateway/text.h \
+    gateway/upload.c

@@ -1,0 +1,16 @@
+/* What the daemon starts of the gateway: one listener, and a session for each connection. */
+#ifndef SLIPWAY_GATEWAY_GATEWAY_H
+#define SLIPWAY_GATEWAY_GATEWAY_H
+
+#include "base/conf.h"
+
+/* The listener's role: accepts on listen_fd, which is listening already, and gives each connection that
+ * begins to speak SSH to a session process. SIGTERM: no new connections, then it waits for the sessions.
+ * SIGHUP: reads the configuration again. Returns the exit code. */
+int listener_main(const struct conf *c, int listen_fd);
+
+/* A session's role: `fd` is its end of the listener's socket pair, from which the connection comes
+ * (gateway/handoff.h). Serves one connection and returns the exit code. */
+int session_main(const struct conf *c, int fd);
+
+#endif

@@ -1,0 +1,60 @@
+#include "config.h"
+
+#include "gateway/gitprog.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+void gitprog_env(struct vec *ret, const char *repo, const char *objects)
+{
+    const char *path = getenv("PATH");
+
+    vec_addf(ret, "PATH=%s", path != NULL ? path : "/usr/local/bin:/usr/bin:/bin");
+    vec_addl(ret, "LANG=C.UTF-8", "HOME=/nonexistent", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null",
+             "GIT_TERMINAL_PROMPT=0", "GIT_NO_REPLACE_OBJECTS=1", NULL);
+    vec_addf(ret, "GIT_DIR=%s", repo);
+    if (objects != NULL) {
+        vec_addf(ret, "GIT_OBJECT_DIRECTORY=%s", objects);
+        vec_addf(ret, "GIT_QUARANTINE_PATH=%s", objects);
+        vec_addf(ret, "GIT_ALTERNATE_OBJECT_DIRECTORIES=%s/objects", repo);
+    }
+}
+
+void gitprog_argv(struct vec *ret)
+{
+    vec_addl(ret, "git", "-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0", "-c", "core.fsync=all", NULL);
+}
+
+void gitprog_limit(struct spawn *s, const struct conf *c)
+{
+    s->new_group = true;
+    s->parent_death_signal = SIGKILL; /* nobody else would end it */
+    s->limit_memory = (uint64_t) c->index_memory;
+    s->limit_cpu = (uint64_t) (c->index_time + 999) / 1000;
+    /* The pack itself, and the bases that a thin one is completed with. */
+    s->limit_file = 2 * (uint64_t) c->max_pack + (64u << 20);
+}
+
+void gitprog_reason(const struct buf *err_out, char *ret, size_t size)
+{
+    const char *p = buf_str(err_out), *best = NULL;
+    size_t best_len = 0, n = 0;
+    bool found = false;
+
+    while (*p != '\0' && !found) {
+        size_t len = strcspn(p, "\n");
+
+        found = strncmp(p, "fatal: ", 7) == 0 || strncmp(p, "error: ", 7) == 0;
+        if (len > 0) {
+            best = found ? p + 7 : p;
+            best_len = found ? len - 7 : len;
+        }
+        p += len + (p[len] == '\n');
+    }
+    for (size_t i = 0; best != NULL && i < best_len && n + 1 < size; i++) {
+        if ((unsigned char) best[i] >= ' ' && best[i] != 0x7f)
+            ret[n++] = best[i];
+    }
+    ret[n] = '\0';
+}

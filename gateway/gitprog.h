@@ -1,0 +1,23 @@
+/* Running git's own programs: fixed arguments, a fixed environment, nobody's configuration. */
+#ifndef SLIPWAY_GATEWAY_GITPROG_H
+#define SLIPWAY_GATEWAY_GITPROG_H
+
+#include "base/conf.h"
+#include "base/spawn.h"
+#include "base/vec.h"
+
+/* The environment of a git program that works on the repository at `repo`; objects, where not NULL, is
+ * where it writes new objects, with the repository's own readable beside them. */
+void gitprog_env(struct vec *ret, const char *repo, const char *objects);
+
+/* "git" and the options that hold for all programs. The caller adds the program and its arguments. */
+void gitprog_argv(struct vec *ret);
+
+/* Limits and process group of conf for a program that reads what a client sent. */
+void gitprog_limit(struct spawn *s, const struct conf *c);
+
+/* Why a git program failed, from its standard error: the first line that says fatal or error, else the
+ * last one; made fit to be shown, at most size bytes. */
+void gitprog_reason(const struct buf *err_out, char *ret, size_t size);
+
+#endif

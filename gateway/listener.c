@@ -1,0 +1,490 @@
+/* The listener. A connection goes through two rooms: it waits here, at the cost of a descriptor, until its
+ * peer has begun to speak SSH; then a session process has it, which is counted against max_startups
+ * until the peer has authenticated. */
+#include "config.h"
+
+#include "gateway/gateway.h"
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "base/role.h"
+#include "base/spawn.h"
+#include "gateway/admission.h"
+#include "gateway/handoff.h"
+#include "gateway/quarantine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/queue.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Connections whose peer has said nothing yet. When the room is full the one that has waited longest
+ * goes: a client speaks at once, so a flood of silent peers never keeps one out. */
+#define WAITING_MAX 512
+
+/* "SSH-" (RFC 4253 §4.2): before these bytes a peer gets no process. */
+#define GREETING "SSH-"
+#define GREETING_LEN 4
+
+#define ACCEPT_MAX 64       /* connections in one turn of the loop */
+#define RETRY_MS 100        /* when descriptors have run out */
+#define DRAIN_MS 25000      /* sessions that follow a build are told at once; transfers get this long */
+#define KILL_MS 2000        /* between SIGTERM and SIGKILL for those that remain */
+#define FDS_SPARE 64        /* beside two for each connection */
+
+struct waiting {
+    TAILQ_ENTRY(waiting) link;
+    struct listener *l;
+    int fd;
+    struct peer peer;
+    struct loop_source *io, *timer;
+};
+
+struct session_child {
+    TAILQ_ENTRY(session_child) link;
+    struct listener *l;
+    pid_t pid;
+    int sock;
+    bool busy;               /* has a connection; else it is the spare one */
+    bool authenticated;
+    struct peer peer;
+    struct loop_source *io;
+};
+
+struct listener {
+    const struct conf *conf;
+    struct conf reloaded;    /* what SIGHUP read; conf points here from then on */
+    bool is_reloaded;
+    struct startups startups;
+    struct loop *loop;
+    int fd;
+    struct loop_source *accept, *retry;
+    TAILQ_HEAD(, waiting) waiting;
+    TAILQ_HEAD(, session_child) sessions;
+    int n_waiting, n_busy, n_startups;
+    struct session_child *spare;
+    bool stopping, terminated;
+    unsigned refused;        /* since the last line in the log about it */
+    uint64_t refused_at;
+};
+
+#define REFUSED_LOG_MS 10000 /* a flood fills no disk with its own log */
+
+static void log_refused(struct listener *l, const char *why)
+{
+    uint64_t now = loop_now();
+
+    l->refused++;
+    if (l->refused_at != 0 && now - l->refused_at < REFUSED_LOG_MS)
+        return;
+    log_warn("refused %u connection%s; now: %s", l->refused, l->refused == 1 ? "" : "s", why);
+    l->refused = 0;
+    l->refused_at = now;
+}
+
+static void waiting_free(struct waiting *w)
+{
+    TAILQ_REMOVE(&w->l->waiting, w, link);
+    w->l->n_waiting--;
+    loop_remove(w->io);
+    loop_remove(w->timer);
+    if (w->fd >= 0)
+        (void) close(w->fd);
+    free(w);
+}
+
+static void session_free(struct session_child *s)
+{
+    struct listener *l = s->l;
+
+    TAILQ_REMOVE(&l->sessions, s, link);
+    if (s->busy) {
+        l->n_busy--;
+        if (!s->authenticated)
+            l->n_startups--;
+    }
+    if (l->spare == s)
+        l->spare = NULL;
+    loop_remove(s->io);
+    (void) close(s->sock);
+    free(s);
+    if (l->stopping && TAILQ_EMPTY(&l->sessions))
+        loop_quit(l->loop, 0);
+}
+
+static void on_session_end(struct loop *loop, pid_t pid, int status, void *arg)
+{
+    struct session_child *s = arg;
+
+    (void) loop;
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+        log_info("session %d ended: login_grace_time had passed", (int) pid);
+    else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
+        log_warn("session %d ended: it used its CPU time (session_cpu) without transferring anything", (int) pid);
+    else if (WIFSIGNALED(status))
+        log_warn("session %d ended by signal %d", (int) pid, WTERMSIG(status));
+    else if (WEXITSTATUS(status) != 0)
+        log_warn("session %d ended with exit code %d", (int) pid, WEXITSTATUS(status));
+    session_free(s);
+}
+
+static void on_session_news(struct loop *loop, int fd, uint32_t events, void *arg)
+{
+    struct session_child *s = arg;
+    bool closed;
+
+    (void) loop;
+    (void) events;
+    if (handoff_was_authenticated(fd, &closed) && s->busy && !s->authenticated) {
+        s->authenticated = true;
+        s->l->n_startups--;
+    }
+    if (closed) {
+        loop_remove(s->io);
+        s->io = NULL;
+    }
+}
+
+static struct session_child *session_start(struct listener *l, struct err *err)
+{
+    cleanup_vec struct vec argv = VEC_INIT, env = VEC_INIT;
+    struct spawn sp = SPAWN_INIT;
+    struct session_child *s;
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+        err_errno(err, "cannot make a socket pair");
+        return NULL;
+    }
+    role_argv(l->conf, "session", &argv);
+    role_env(l->conf, &env);
+    sp.path = ROLE_PATH;
+    sp.argv = vec_argv(&argv);
+    sp.env = vec_argv(&env);
+    sp.fd_err = STDERR_FILENO;
+    sp.fds[sp.n_fds++] = (struct spawn_fd) { .from = pair[1], .to = 3 };
+    s = xcalloc(1, sizeof(*s));
+    s->l = l;
+    s->sock = pair[0];
+    s->pid = spawn_start(&sp, NULL, err);
+    (void) close(pair[1]);
+    if (s->pid < 0 || loop_child(l->loop, s->pid, on_session_end, s, err) == NULL) {
+        if (s->pid >= 0)
+            (void) kill(s->pid, SIGKILL);
+        (void) close(s->sock);
+        free(s);
+        return NULL;
+    }
+    s->io = loop_fd(l->loop, s->sock, EPOLLIN, on_session_news, s, NULL);
+    TAILQ_INSERT_TAIL(&l->sessions, s, link);
+    return s;
+}
+
+/* One session is kept ready, so that no person waits for its start. */
+static void keep_spare(struct listener *l)
+{
+    struct err err = ERR_INIT;
+
+    if (l->spare != NULL || l->stopping)
+        return;
+    l->spare = session_start(l, &err);
+    if (l->spare == NULL)
+        log_warn("cannot start a session: %s", err.msg);
+}
+
+static int dice(void)
+{
+    uint32_t r = 0;
+
+    (void) !getrandom(&r, sizeof(r), 0);
+    return (int) (r % 100);
+}
+
+static int count_peer(const struct listener *l, const struct peer *p)
+{
+    const struct session_child *s;
+    int n = 0;
+
+    TAILQ_FOREACH(s, &l->sessions, link)
+        n += s->busy && peer_equal(&s->peer, p);
+    return n;
+}
+
+/* Why a session is not to be given to this peer now; NULL: it is. */
+static const char *refusal(const struct listener *l, const struct peer *p)
+{
+    if (l->n_busy >= l->conf->max_connections)
+        return "max_connections is reached";
+    if (count_peer(l, p) >= l->conf->max_connections_per_address)
+        return "max_connections_per_address is reached";
+    if (startups_refuse(&l->startups, l->n_startups, dice()))
+        return "max_startups is reached";
+    return NULL;
+}
+
+static void give_session(struct waiting *w)
+{
+    struct listener *l = w->l;
+    struct err err = ERR_INIT;
+    struct session_child *s = l->spare;
+    const char *why = refusal(l, &w->peer);
+    int one = 1;
+
+    if (why != NULL) {
+        log_refused(l, why);
+        return;
+    }
+    (void) setsockopt(w->fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
+    l->spare = NULL;
+    if (s != NULL && handoff_send(s->sock, w->fd, &err) < 0)
+        s = NULL; /* it has just died, and is reaped on its own */
+    if (s == NULL) {
+        s = session_start(l, &err);
+        if (s != NULL && handoff_send(s->sock, w->fd, &err) < 0)
+            s = NULL;
+    }
+    if (s == NULL) {
+        log_error("cannot serve a connection: %s", err.msg);
+        return;
+    }
+    s->busy = true;
+    s->peer = w->peer;
+    l->n_busy++;
+    l->n_startups++;
+}
+
+static void on_waiting(struct loop *loop, int fd, uint32_t events, void *arg)
+{
+    struct waiting *w = arg;
+    struct listener *l = w->l;
+    char greeting[GREETING_LEN];
+    ssize_t n;
+
+    (void) loop;
+    (void) events;
+    n = recv(fd, greeting, sizeof(greeting), MSG_PEEK | MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n == GREETING_LEN && memcmp(greeting, GREETING, GREETING_LEN) == 0)
+        give_session(w);
+    waiting_free(w);
+    keep_spare(l);
+}
+
+static void on_waited(struct loop *loop, void *arg)
+{
+    struct waiting *w = arg;
+
+    (void) loop;
+    w->timer = NULL;
+    waiting_free(w);
+}
+
+static void connection_add(struct listener *l, int fd, const struct sockaddr *a)
+{
+    struct waiting *w = xcalloc(1, sizeof(*w));
+    struct err err = ERR_INIT;
+    int low = GREETING_LEN;
+
+    if (l->n_waiting >= WAITING_MAX)
+        waiting_free(TAILQ_FIRST(&l->waiting));
+    w->l = l;
+    w->fd = fd;
+    peer_of(a, &w->peer);
+    TAILQ_INSERT_TAIL(&l->waiting, w, link);
+    l->n_waiting++;
+    /* Readable only with the whole greeting, or at the end of the connection. */
+    (void) setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof(low));
+    w->timer = loop_timer(l->loop, (uint64_t) l->conf->login_grace_time, on_waited, w);
+    w->io = loop_fd(l->loop, fd, EPOLLIN, on_waiting, w, &err);
+    if (w->io == NULL) {
+        log_error("%s", err.msg);
+        waiting_free(w);
+    }
+}
+
+static void on_accept(struct loop *loop, int fd, uint32_t events, void *arg);
+
+static void on_retry(struct loop *loop, void *arg)
+{
+    struct listener *l = arg;
+    struct err err = ERR_INIT;
+
+    l->retry = NULL;
+    if (l->stopping || l->accept != NULL)
+        return;
+    l->accept = loop_fd(loop, l->fd, EPOLLIN, on_accept, l, &err);
+    if (l->accept == NULL)
+        log_error("%s", err.msg);
+}
+
+static void on_accept(struct loop *loop, int fd, uint32_t events, void *arg)
+{
+    struct listener *l = arg;
+
+    (void) events;
+    for (int i = 0; i < ACCEPT_MAX; i++) {
+        struct sockaddr_storage a;
+        socklen_t len = sizeof(a);
+        int c = accept4(fd, (struct sockaddr *) &a, &len, SOCK_CLOEXEC);
+
+        if (c >= 0) {
+            connection_add(l, c, (struct sockaddr *) &a);
+            continue;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            log_refused(l, strerror(errno));
+            if (!TAILQ_EMPTY(&l->waiting)) {
+                waiting_free(TAILQ_FIRST(&l->waiting));
+                continue;
+            }
+            loop_remove(l->accept);
+            l->accept = NULL;
+            l->retry = loop_timer(loop, RETRY_MS, on_retry, l);
+            return;
+        }
+        if (errno == EAGAIN)
+            return;
+        /* The others are errors of one connection that has ended already (accept(2)). */
+    }
+}
+
+static void kill_sessions(struct listener *l, int signo)
+{
+    struct session_child *s;
+
+    TAILQ_FOREACH(s, &l->sessions, link)
+        (void) kill(s->pid, signo);
+}
+
+static void on_drained(struct loop *loop, void *arg)
+{
+    struct listener *l = arg;
+
+    kill_sessions(l, l->terminated ? SIGKILL : SIGTERM);
+    l->terminated = true;
+    (void) loop_timer(loop, KILL_MS, on_drained, l);
+}
+
+static void on_stop(struct loop *loop, int signo, void *arg)
+{
+    struct listener *l = arg;
+
+    (void) signo;
+    if (l->stopping)
+        return;
+    l->stopping = true;
+    loop_remove(l->accept);
+    loop_remove(l->retry);
+    l->accept = l->retry = NULL;
+    while (!TAILQ_EMPTY(&l->waiting))
+        waiting_free(TAILQ_FIRST(&l->waiting));
+    if (l->spare != NULL)
+        (void) shutdown(l->spare->sock, SHUT_WR); /* it sees the end and goes */
+    log_info("stopping: %d connection%s to wait for", l->n_busy, l->n_busy == 1 ? "" : "s");
+    if (TAILQ_EMPTY(&l->sessions))
+        loop_quit(loop, 0);
+    else
+        (void) loop_timer(loop, DRAIN_MS, on_drained, l);
+}
+
+static void on_reload(struct loop *loop, int signo, void *arg)
+{
+    struct listener *l = arg;
+    struct err err = ERR_INIT;
+    struct conf fresh;
+    struct startups startups;
+
+    (void) loop;
+    (void) signo;
+    if (conf_load(&fresh, l->conf->file, &err) < 0) {
+        log_error("the configuration is kept as it was: %s", err.msg);
+        return;
+    }
+    if (startups_parse(fresh.max_startups, &startups, &err) < 0) {
+        log_error("the configuration is kept as it was: %s", err.msg);
+        conf_release(&fresh);
+        return;
+    }
+    if (l->is_reloaded)
+        conf_release(&l->reloaded);
+    l->reloaded = fresh;
+    l->is_reloaded = true;
+    l->conf = &l->reloaded;
+    l->startups = startups;
+    if (l->spare != NULL) { /* it has the old settings */
+        (void) shutdown(l->spare->sock, SHUT_WR);
+        l->spare = NULL;
+    }
+    keep_spare(l);
+    log_info("read the configuration again");
+}
+
+/* Two descriptors for each connection: its socket while it waits, its session's socket pair afterwards. */
+static void raise_fd_limit(const struct conf *c)
+{
+    struct rlimit r;
+    rlim_t want = WAITING_MAX + 2 * (rlim_t) c->max_connections + FDS_SPARE;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur >= want)
+        return;
+    r.rlim_cur = want < r.rlim_max ? want : r.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &r) < 0)
+        log_warn("cannot raise the limit of open files: %s", strerror(errno));
+}
+
+static int listener_setup(struct listener *l, struct err *err)
+{
+    if (startups_parse(l->conf->max_startups, &l->startups, err) < 0)
+        return -1;
+    if (fcntl(l->fd, F_SETFL, O_NONBLOCK) < 0)
+        return err_errno(err, "cannot use the listening socket");
+    l->loop = loop_new(err);
+    if (l->loop == NULL || loop_signal(l->loop, SIGTERM, on_stop, l, err) == NULL ||
+        loop_signal(l->loop, SIGINT, on_stop, l, err) == NULL ||
+        loop_signal(l->loop, SIGHUP, on_reload, l, err) == NULL)
+        return -1;
+    l->accept = loop_fd(l->loop, l->fd, EPOLLIN, on_accept, l, err);
+    return l->accept != NULL ? 0 : -1;
+}
+
+int listener_main(const struct conf *c, int listen_fd)
+{
+    struct listener l = { .conf = c, .fd = listen_fd };
+    struct err err = ERR_INIT;
+    int code;
+
+    TAILQ_INIT(&l.waiting);
+    TAILQ_INIT(&l.sessions);
+    (void) signal(SIGPIPE, SIG_IGN);
+    raise_fd_limit(c);
+    quarantine_sweep(c);
+    if (listener_setup(&l, &err) < 0) {
+        log_error("%s", err.msg);
+        loop_free(l.loop);
+        return 1;
+    }
+    keep_spare(&l);
+    code = loop_run(l.loop, &err);
+    if (code < 0) {
+        log_error("%s", err.msg);
+        code = 1;
+    }
+    while (!TAILQ_EMPTY(&l.waiting))
+        waiting_free(TAILQ_FIRST(&l.waiting));
+    while (!TAILQ_EMPTY(&l.sessions))
+        session_free(TAILQ_FIRST(&l.sessions));
+    loop_free(l.loop);
+    if (l.is_reloaded)
+        conf_release(&l.reloaded);
+    return code;
+}
