@@ -2,11 +2,11 @@
 
 #include "base/http.h"
 
+#include "base/curl_load.h"
 #include "base/loop.h"
 #include "base/mem.h"
 
 #include <ctype.h>
-#include <curl/curl.h>
 #include <limits.h>
 #include <string.h>
 #include <strings.h>
@@ -77,7 +77,9 @@ static int curl_start(struct err *err)
 
     if (started)
         return 0;
-    if (curl_global_init_mem(CURL_GLOBAL_ALL, curl_malloc, free, curl_realloc, xstrdup,
+    if (curl_load(err) < 0)
+        return -1;
+    if (curl.global_init_mem(CURL_GLOBAL_ALL, curl_malloc, free, curl_realloc, xstrdup,
                              curl_calloc) != CURLE_OK)
         return err_set(err, ERR_FAILED, "libcurl can't be initialized");
     started = true;
@@ -88,7 +90,7 @@ static void driver_unref(struct driver *d)
 {
     if (--d->users != 0)
         return;
-    curl_multi_cleanup(d->multi);
+    curl.multi_cleanup(d->multi);
     free(d);
 }
 
@@ -103,14 +105,14 @@ struct http *http_new(const struct http_options *o, struct err *err)
         h->driver = o->share->driver;
     } else {
         h->driver = xcalloc(1, sizeof(*h->driver));
-        h->driver->multi = curl_multi_init();
+        h->driver->multi = curl.multi_init();
         if (h->driver->multi == NULL) {
             free(h->driver);
             free(h);
             (void) err_set(err, ERR_FAILED, "libcurl can't be initialized");
             return NULL;
         }
-        (void) curl_multi_setopt(h->driver->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+        (void) curl.multi_setopt(h->driver->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
     }
     h->driver->users++;
     h->unix_socket = copy(o->unix_socket);
@@ -232,7 +234,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 
     c->http->driver->activity++;
     /* The status is known before the body's first byte; callbacks look at it. */
-    (void) curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &c->response->status);
+    (void) curl.easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &c->response->status);
     if (c->body_max != 0 && len > c->body_max - c->body_len) {
         c->too_long = true;
         return 0;
@@ -273,11 +275,11 @@ static void call_free(struct http_call *c)
     if (c == NULL)
         return;
     if (c->easy != NULL) {
-        (void) curl_multi_remove_handle(c->http->driver->multi, c->easy);
-        curl_easy_cleanup(c->easy);
+        (void) curl.multi_remove_handle(c->http->driver->multi, c->easy);
+        curl.easy_cleanup(c->easy);
     }
-    curl_slist_free_all(c->headers);
-    curl_slist_free_all(c->connect_to);
+    curl.slist_free_all(c->headers);
+    curl.slist_free_all(c->connect_to);
     free(c->host);
     free(c);
 }
@@ -300,14 +302,14 @@ static bool is_https(const char *url)
 
 /* Options are checked by their one caller together: setopt fails on a libcurl without the feature. */
 #define SET(option, value) \
-    (rc = rc != CURLE_OK ? rc : curl_easy_setopt(c->easy, CURLOPT_##option, (value)))
+    (rc = rc != CURLE_OK ? rc : curl.easy_setopt(c->easy, CURLOPT_##option, (value)))
 
 static CURLcode set_blob(CURL *easy, CURLoption option, const char *pem)
 {
     struct curl_blob blob = { .data = (void *) (uintptr_t) pem, .len = strlen(pem),
                               .flags = CURL_BLOB_COPY };
 
-    return curl_easy_setopt(easy, option, &blob);
+    return curl.easy_setopt(easy, option, &blob);
 }
 
 /* Also for an http URL: it may redirect to https. */
@@ -350,16 +352,16 @@ static char *server_name_url(struct http_call *c, const char *url)
 
     if (name == NULL || !is_https(url))
         return xstrdup(url);
-    u = curl_url();
-    if (curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
-        curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-        curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK &&
-        curl_url_set(u, CURLUPART_HOST, name, 0) == CURLUE_OK &&
-        curl_url_get(u, CURLUPART_URL, &made, 0) == CURLUE_OK) {
+    u = curl.url();
+    if (curl.url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
+        curl.url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+        curl.url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+        curl.url_set(u, CURLUPART_HOST, name, 0) == CURLUE_OK &&
+        curl.url_get(u, CURLUPART_URL, &made, 0) == CURLUE_OK) {
         to = xasprintf("::%s:%s", host, port);
-        c->connect_to = curl_slist_append(NULL, to);
+        c->connect_to = curl.slist_append(NULL, to);
     }
-    curl_url_cleanup(u);
+    curl.url_cleanup(u);
     return made != NULL ? made : xstrdup(url);
 }
 
@@ -390,13 +392,13 @@ static void set_headers(struct http_call *c, const struct http_request *q)
     bool typed = false;
 
     for (size_t i = 0; q->headers != NULL && i < q->headers->n; i++) {
-        c->headers = curl_slist_append(c->headers, q->headers->v[i]);
+        c->headers = curl.slist_append(c->headers, q->headers->v[i]);
         typed = typed || strncasecmp(q->headers->v[i], "content-type:", 13) == 0;
     }
     /* What curl would add by itself: a type that is wrong here, and a wait before each body. */
     if (!typed)
-        c->headers = curl_slist_append(c->headers, "Content-Type:");
-    c->headers = curl_slist_append(c->headers, "Expect:");
+        c->headers = curl.slist_append(c->headers, "Content-Type:");
+    c->headers = curl.slist_append(c->headers, "Expect:");
 }
 
 static CURLcode set_all(struct http_call *c, const struct http_request *q)
@@ -468,11 +470,11 @@ struct http_call *http_start(struct http *h, const struct http_request *q, struc
     c->body_max = q->body_max != 0 ? q->body_max : q->on_body != NULL ? 0 : BODY_MAX;
     http_response_release(r);
     buf_init(&r->body, c->body_max != 0 ? c->body_max : BODY_MAX);
-    c->easy = curl_easy_init();
+    c->easy = curl.easy_init();
     rc = c->easy != NULL ? set_all(c, q) : CURLE_FAILED_INIT;
-    if (rc != CURLE_OK || curl_multi_add_handle(h->driver->multi, c->easy) != CURLM_OK) {
+    if (rc != CURLE_OK || curl.multi_add_handle(h->driver->multi, c->easy) != CURLM_OK) {
         (void) err_set(err, ERR_FAILED, "%s: the request can't be made: %s", c->host,
-                       rc != CURLE_OK ? curl_easy_strerror(rc) : "libcurl");
+                       rc != CURLE_OK ? curl.easy_strerror(rc) : "libcurl");
         call_free(c);
         return NULL;
     }
@@ -484,12 +486,12 @@ static void collect_done(struct driver *d)
     CURLMsg *m;
     int left;
 
-    while ((m = curl_multi_info_read(d->multi, &left)) != NULL) {
+    while ((m = curl.multi_info_read(d->multi, &left)) != NULL) {
         struct http_call *c = NULL;
 
         if (m->msg != CURLMSG_DONE)
             continue;
-        (void) curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **) &c);
+        (void) curl.easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **) &c);
         c->done = true;
         c->result = m->data.result;
         d->activity++;
@@ -506,7 +508,7 @@ int http_poll(struct http *h, int timeout_ms, int extra_fd, bool *ret_extra, str
         *ret_extra = false;
     for (;;) {
         int running, left = INT_MAX;
-        CURLMcode rc = curl_multi_perform(d->multi, &running);
+        CURLMcode rc = curl.multi_perform(d->multi, &running);
 
         if (rc == CURLM_OK) {
             collect_done(d);
@@ -515,11 +517,11 @@ int http_poll(struct http *h, int timeout_ms, int extra_fd, bool *ret_extra, str
                 left = gone < (uint64_t) timeout_ms ? timeout_ms - (int) gone : 0;
             }
             extra.revents = 0;
-            rc = curl_multi_poll(d->multi, extra_fd >= 0 ? &extra : NULL, extra_fd >= 0,
+            rc = curl.multi_poll(d->multi, extra_fd >= 0 ? &extra : NULL, extra_fd >= 0,
                                  d->activity != before ? 0 : left, NULL);
         }
         if (rc != CURLM_OK)
-            return err_set(err, ERR_FAILED, "libcurl: %s", curl_multi_strerror(rc));
+            return err_set(err, ERR_FAILED, "libcurl: %s", curl.multi_strerror(rc));
         if (extra.revents != 0 && ret_extra != NULL)
             *ret_extra = true;
         if (d->activity != before || extra.revents != 0 || left == 0)
@@ -534,14 +536,14 @@ int http_done(struct http_call *c, struct err *err)
     if (!c->done)
         return 0;
     if (c->result == CURLE_OK) {
-        (void) curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &c->response->status);
+        (void) curl.easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &c->response->status);
     } else if (c->too_long) {
         ret = err_set(err, ERR_FAILED, "%s sent a longer answer than is allowed", c->host);
     } else if (c->refused) {
         ret = err_set(err, ERR_FAILED, "%s: the transfer was ended", c->host);
     } else {
         ret = err_set(err, ERR_DOWN, "%s: %s", c->host,
-                      c->reason[0] != '\0' ? c->reason : curl_easy_strerror(c->result));
+                      c->reason[0] != '\0' ? c->reason : curl.easy_strerror(c->result));
     }
     call_free(c);
     return ret;
@@ -550,7 +552,7 @@ int http_done(struct http_call *c, struct err *err)
 void http_resume(struct http_call *c)
 {
     if (c != NULL && !c->done)
-        (void) curl_easy_pause(c->easy, CURLPAUSE_CONT);
+        (void) curl.easy_pause(c->easy, CURLPAUSE_CONT);
 }
 
 void http_cancel(struct http_call *c)
