@@ -4,6 +4,7 @@
 #include "base/conf.h"
 #include "base/mem.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -145,6 +146,7 @@ void conf_print_man(FILE *out)
         (void) fprintf(out, ".TP\n.B %s\n", s->name);
         man_text(out, s->meaning);
         (void) fputc('\n', out);
+        type[0] = (char) toupper((unsigned char) type[0]);
         man_text(out, type);
         (void) fputs(". Default: ", out);
         man_text(out, s->fallback[0] != '\0' ? s->fallback : "empty");

@@ -1,1 +1,8 @@
-# docs
+# Man pages. slipway.conf(5) is made from the table of settings, which the program prints.
+dist_man_MANS += docs/slipway.1
+nodist_man_MANS = docs/slipway.conf.5
+EXTRA_DIST += docs/slipway.conf.5.in
+CLEANFILES += docs/slipway.conf.5 docs/settings.man
+docs/slipway.conf.5: $(srcdir)/docs/slipway.conf.5.in slipway$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) docs && ./slipway$(EXEEXT) config --man > docs/settings.man && \
+	    sed -e '/^@SETTINGS@$$/{r docs/settings.man' -e 'd;}' $(srcdir)/docs/slipway.conf.5.in > $@.tmp && mv $@.tmp $@
