@@ -4,7 +4,6 @@
 #define SLIPWAY_BUILDER_BUILDER_H
 
 #include "base/conf.h"
-#include "base/err.h"
 
 /* The dispatcher: keeps one worker waiting for the next build, and at most conf.builders in all.
  * SIGTERM: waiting workers end at once, building ones have BUILDER_DRAIN_MS to finish, then they hand
@@ -18,10 +17,5 @@ int build_worker_main(const struct conf *c);
 
 #define BUILDER_TELL_FD 3
 #define BUILDER_DRAIN_MS 10000 /* most builds that are nearly done end in this time; a service manager waits longer */
-
-/* For `slipway check`, run as the builder's user: says a line for each part that is well. -1 and err where pack,
- * the Docker engine, the builder image or the build registry is missing. */
-typedef void builder_say_fn(void *arg, const char *line);
-int builder_check(const struct conf *c, builder_say_fn *say, void *arg, struct err *err);
 
 #endif

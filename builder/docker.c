@@ -59,6 +59,8 @@ static int ask(struct docker *d, const char *method, const char *url, json_t **r
         j = json_parse(buf_str(&r.body), buf_len(&r.body), "the Docker engine's answer", NULL);
     if (r.status == 404)
         rc = err_set(err, ERR_NOT_FOUND, "the Docker engine: %.200s", json_str(j, "message", "not found"));
+    else if (r.status == 409)
+        rc = err_set(err, ERR_BUSY, "the Docker engine: %.200s", json_str(j, "message", "busy"));
     else if (r.status < 200 || r.status > 299)
         rc = err_set(err, r.status >= 500 ? ERR_DOWN : ERR_FAILED, "the Docker engine answers %ld: %.200s",
                      r.status, json_str(j, "message", ""));
@@ -68,18 +70,6 @@ static int ask(struct docker *d, const char *method, const char *url, json_t **r
     else
         json_decref(j);
     return rc;
-}
-
-char *docker_version(struct docker *d, struct err *err)
-{
-    json_t *j = NULL;
-    char *version;
-
-    if (ask(d, "GET", BASE "/version", &j, err) != 0)
-        return NULL;
-    version = xstrdup(json_str(j, "Version", "of unknown version"));
-    json_decref(j);
-    return version;
 }
 
 int docker_image_id(struct docker *d, const char *name, char ret[DIGEST_SIZE], struct err *err)
@@ -162,6 +152,7 @@ static void add_volumes(const json_t *c, struct vec *volumes)
     }
 }
 
+/* Missing is fine. *err is ERR_BUSY where it is in use, or where another removes it just now. */
 static int remove_one(struct docker *d, const char *kind, const char *name, struct err *err)
 {
     cleanup_free char *escaped = http_escape(name);
@@ -172,6 +163,21 @@ static int remove_one(struct docker *d, const char *kind, const char *name, stru
         return 0;
     *err = why;
     return err_wrap(err, "removing %s", name);
+}
+
+static int remove_container(struct docker *d, const char *id, struct err *err)
+{
+    cleanup_free char *url = xasprintf(BASE "/containers/%s/wait?condition=removed", id);
+    struct err why = ERR_INIT;
+
+    if (remove_one(d, "containers", id, &why) == 0)
+        return 0;
+    /* A pack that is told to end removes its containers too: wait for it. */
+    if (why.code == ERR_BUSY
+        && (ask(d, "POST", url, NULL, &why) == 0 || why.code == ERR_NOT_FOUND))
+        return 0;
+    *err = why;
+    return -1;
 }
 
 int docker_clear(struct docker *d, const char *dir, const char *tag, struct err *err)
@@ -199,7 +205,7 @@ int docker_clear(struct docker *d, const char *dir, const char *tag, struct err 
     }
     json_decref(list);
     for (i = 0; i < ids.n && rc == 0; i++)
-        rc = remove_one(d, "containers", ids.v[i], err);
+        rc = remove_container(d, ids.v[i], err);
     for (i = 0; i < volumes.n && rc == 0; i++)
         rc = remove_one(d, "volumes", volumes.v[i], err);
     return rc == 0 ? (int) ids.n : -1;

@@ -12,9 +12,6 @@ struct docker;
 struct docker *docker_new(const char *socket, struct err *err);
 void docker_free(struct docker *d);
 
-/* The engine's version, as a string that the caller frees. NULL and err (ERR_DOWN) where it does not answer. */
-char *docker_version(struct docker *d, struct err *err);
-
 /* The id of an image that the engine has. ERR_NOT_FOUND where it has none of that name. */
 int docker_image_id(struct docker *d, const char *name, char ret[DIGEST_SIZE], struct err *err);
 

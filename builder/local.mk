@@ -5,7 +5,6 @@ builder_libbuilder_a_CFLAGS = $(AM_CFLAGS) $(GIT2_CFLAGS) $(JANSSON_CFLAGS) $(SO
 builder_libbuilder_a_SOURCES = \
     builder/builder.h \
     builder/cache.c builder/cache.h \
-    builder/check.c \
     builder/dispatcher.c \
     builder/docker.c builder/docker.h \
     builder/image.c builder/image.h \

@@ -289,6 +289,11 @@ static int export_tree(struct export *x, int dir, const git_oid *id, struct err 
     return rc;
 }
 
+void tree_init(void)
+{
+    (void) git_libgit2_init();
+}
+
 /* The object store alone: neither the repository's configuration nor its owner matters here. */
 static int open_objects(const char *path, git_odb **ret_odb, git_repository **ret_repo,
                         struct err *err)

@@ -23,6 +23,9 @@ struct tree_stats {
 /* Called every few hundred files, so that a long export can renew its lease. False ends it. */
 typedef bool tree_tick_fn(void *arg);
 
+/* Gets libgit2 ready, which takes some milliseconds, before there is anything to do. Optional, once. */
+void tree_init(void);
+
 /* Writes the tree (hex object name) of the bare repository at `repo` into the folder `dest`, which
  * must exist and be empty. Files get mode 0644 or 0755, folders 0755. Every name is created anew,
  * relative to its open parent folder, so no link of the tree can lead anywhere else.

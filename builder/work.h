@@ -38,6 +38,7 @@ struct work {
     pid_t parent;
 
     struct build build;
+    int64_t app_created_at;
     enum work_end end;
     bool built;              /* the release's row is made; what follows is only cleaning up */
     uint64_t begun, renewed; /* loop_now() */

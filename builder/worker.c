@@ -147,6 +147,7 @@ static int check_live(struct work *w, struct err *err)
 
     if (apps_get_id(w->store, w->build.app_id, &app, err) != 0)
         return -1;
+    w->app_created_at = app.created_at;
     if (app.live_commit != NULL && w->build.old_commit != NULL
         && strcmp(app.live_commit, w->build.old_commit) == 0)
         goto out;
@@ -173,15 +174,20 @@ static int check_disk(const struct work *w, struct err *err)
     return 0;
 }
 
-/* What a worker that was killed left behind. */
-static int clear_former(struct work *w, struct err *err)
+/* The cache first: while it is locked the pack of a worker that was killed may still be ending. */
+static int begin_pack(struct work *w, struct err *err)
 {
     cleanup_free char *tag = xasprintf("%s:%s", w->image, w->tag);
 
     if (w->build.attempts <= 1)
-        return 0;
-    progress_step(&w->log, "Starting again (attempt %d)", w->build.attempts);
-    return docker_clear(w->docker, w->dir, tag, err) >= 0 ? 0 : -1;
+        progress_step(&w->log, "Building with %s", w->conf->builder);
+    else
+        progress_step(&w->log, "Building again with %s (attempt %d)", w->conf->builder, w->build.attempts);
+    if (work_lock_cache(w, err) != 0)
+        return -1;
+    if (w->build.attempts > 1 && docker_clear(w->docker, w->dir, tag, err) < 0)
+        return -1;
+    return work_prepare(w, err);
 }
 
 static int do_build(struct work *w, int *ret_code, struct err *err)
@@ -202,8 +208,7 @@ static int do_build(struct work *w, int *ret_code, struct err *err)
     rc = work_reuse(w, err);
     if (rc != 0)
         return rc > 0 ? 0 : -1;
-    progress_step(&w->log, "Building with %s", w->conf->builder);
-    if (clear_former(w, err) != 0 || work_prepare(w, err) != 0 || work_lock_cache(w, err) != 0)
+    if (begin_pack(w, err) != 0)
         return -1;
     return work_run_pack(w, ret_code, err);
 }
@@ -317,6 +322,7 @@ static int worker_open(struct work *w, struct err *err)
     if (w->wake_fd < 0 || wake_watch(w->wake_fd, wake, err) < 0
         || loop_fd(w->loop, w->wake_fd, EPOLLIN, on_wake, w, err) == NULL)
         return -1;
+    tree_init();
     return 0;
 }
 
