@@ -199,6 +199,7 @@ int release_cancel_in(struct store *s, int64_t id, const char *why, struct err *
 {
     cleanup_free char *name = NULL;
     enum release_state from;
+    int64_t applied = 0;
 
     if (state_read(s, LEASED_RELEASE, id, &name, err) != 0 || release_state_parse(name, &from, err) != 0)
         return -1;
@@ -207,7 +208,10 @@ int release_cancel_in(struct store *s, int64_t id, const char *why, struct err *
     if (cancel_ask(s, LEASED_RELEASE, id, why, err) != 0)
         return -1;
     store_touch_releases(s);
-    return from == RELEASE_PENDING ? release_move_with_build(s, id, RELEASE_CANCELED, why, err) : 0;
+    if (store_int(s, &applied, err, "SELECT " RELEASE_APPLIED " FROM releases r WHERE r.id = ?", "i", id) < 0)
+        return -1;
+    /* What was handed back after its objects were applied is left to a worker, who puts the live one back. */
+    return from == RELEASE_PENDING && applied == 0 ? release_move_with_build(s, id, RELEASE_CANCELED, why, err) : 0;
 }
 
 int leases_next_expiry(struct store *s, int64_t *ret, struct err *err)

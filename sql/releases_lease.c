@@ -11,7 +11,7 @@
 /* After so many dead workers not even putting the last release back works. */
 #define RELEASE_GIVE_UP (2 * LEASE_ATTEMPTS_MAX)
 
-struct candidate { int64_t id, app_id; int attempts; bool cancel, pending, from_live; };
+struct candidate { int64_t id, app_id; int attempts; bool cancel, pending, from_live, applied; };
 
 /* What may be leased next: a row whose worker died, or the first pending one of an app that has none in work. */
 static int candidate_next(struct store *s, struct candidate *ret, struct err *err)
@@ -20,20 +20,22 @@ static int candidate_next(struct store *s, struct candidate *ret, struct err *er
     int rc;
 
     if (store_prepare(s, &st, err,
-                      "SELECT r.id, r.app_id, r.attempts, r.cancel, r.state = 'pending', r.from_live, " LEASE_COLUMNS
+                      "SELECT r.id, r.app_id, r.attempts, r.cancel, r.state = 'pending', r.from_live, "
+                      RELEASE_APPLIED ", " LEASE_COLUMNS
                       " FROM releases r WHERE r.state = 'releasing' OR (r.state = 'pending' AND NOT EXISTS "
                       "(SELECT 1 FROM releases o WHERE o.app_id = r.app_id AND o.id <> r.id "
                       "AND (o.state = 'releasing' OR (o.state = 'pending' AND o.id < r.id)))) ORDER BY r.id", "") != 0)
         return -1;
     while ((rc = store_step(s, st, err)) == 1) {
         ret->pending = sqlite3_column_int(st, 4) != 0;
-        if (!ret->pending && !leased_is_dead(st, 6))
+        if (!ret->pending && !leased_is_dead(st, 7))
             continue;
         ret->id = sqlite3_column_int64(st, 0);
         ret->app_id = sqlite3_column_int64(st, 1);
         ret->attempts = sqlite3_column_int(st, 2);
         ret->cancel = sqlite3_column_int(st, 3) != 0;
         ret->from_live = sqlite3_column_int(st, 5) != 0;
+        ret->applied = sqlite3_column_int(st, 6) != 0;
         return 1;
     }
     return rc;
@@ -68,7 +70,7 @@ static int rebase_on_live(struct store *s, const struct candidate *c, struct err
 static int candidate_take(struct store *s, const struct candidate *c, const struct lease *me, struct release *ret,
                           struct err *err)
 {
-    if (c->pending && c->from_live && rebase_on_live(s, c, err) != 0)
+    if (c->pending && c->from_live && !c->applied && rebase_on_live(s, c, err) != 0)
         return -1;
     if (c->attempts >= LEASE_ATTEMPTS_MAX
         && store_exec(s, err, "UPDATE releases SET cancel = 1, reason = coalesce(reason, 'the release''s worker died "
@@ -87,7 +89,8 @@ static int releases_lease_in(struct store *s, const struct lease *me, struct rel
     int rc;
 
     while ((rc = candidate_next(s, &c, err)) == 1) {
-        if (c.pending && c.cancel)
+        /* One that was handed back after its objects were applied is canceled by a worker. */
+        if (c.pending && c.cancel && !c.applied)
             rc = release_move_with_build(s, c.id, RELEASE_CANCELED, "canceled", err);
         else if (c.attempts >= RELEASE_GIVE_UP)
             rc = release_move_with_build(s, c.id, RELEASE_FAILED, "the release's worker died again and again; "
@@ -146,6 +149,12 @@ static int held_update(struct store *s, const struct lease *me, int64_t id, stru
 int releases_step(struct store *s, const struct lease *me, int64_t id, const char *step, struct err *err)
 {
     return held_update(s, me, id, err, "UPDATE releases SET step = ? WHERE id = ?", "si", step, id);
+}
+
+int releases_restoring(struct store *s, const struct lease *me, int64_t id, const char *reason, struct err *err)
+{
+    return held_update(s, me, id, err, "UPDATE releases SET step = 'restore', reason = coalesce(reason, ?) "
+                       "WHERE id = ?", "si", reason, id);
 }
 
 int releases_published(struct store *s, const struct lease *me, int64_t id, const char *image, int64_t ms,

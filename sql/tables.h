@@ -133,6 +133,8 @@ int releases_list(struct store *s, int64_t app_id, int limit, struct release **r
 int releases_lease(struct store *s, const struct lease *me, struct release *ret, struct err *err);
 int releases_renew(struct store *s, const struct lease *me, int64_t id, bool *ret_cancel, struct err *err);
 int releases_step(struct store *s, const struct lease *me, int64_t id, const char *step, struct err *err);
+/* The step "restore" and why the release has failed, so that a worker that takes over can still say it. */
+int releases_restoring(struct store *s, const struct lease *me, int64_t id, const char *reason, struct err *err);
 int releases_published(struct store *s, const struct lease *me, int64_t id, const char *image, int64_t ms, struct err *err);
 int releases_command_done(struct store *s, const struct lease *me, int64_t id, int64_t ms, struct err *err);
 int releases_manifests(struct store *s, const struct lease *me, int64_t id, const char *manifests, int64_t apply_ms, struct err *err);
