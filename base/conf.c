@@ -159,7 +159,7 @@ const struct conf_setting conf_settings[] = {
       "Old ReplicaSets that Kubernetes keeps for each process type." },
     { "release", "run_uid", CONF_INT, AT(run_uid), "1000", NULL, 1, INT_MAX,
       "Numeric user that the processes run as." },
-    { "release", "max_restarts", CONF_INT, AT(max_restarts), "3", NULL, 1, 100,
+    { "release", "max_restarts", CONF_INT, AT(max_restarts), "2", NULL, 1, 100,
       "Crashes of one process after which the release has failed." },
     { NULL },
 };
