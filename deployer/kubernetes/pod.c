@@ -41,6 +41,7 @@ static void end_read(const json_t *terminated, struct pod_end *ret)
     ret->is = true;
     ret->code = bounded(json_int(terminated, "exitCode", 0));
     ret->reason = text(terminated, "reason");
+    ret->message = text(terminated, "message");
     ret->started_at = rfc3339_ms(json_str(terminated, "startedAt", NULL));
     ret->ended_at = rfc3339_ms(json_str(terminated, "finishedAt", NULL));
 }
@@ -132,6 +133,8 @@ void pod_release(struct pod *p)
     free(p->waiting_message);
     free(p->end.reason);
     free(p->last.reason);
+    free(p->end.message);
+    free(p->last.message);
     free(p->memory_limit);
     memset(p, 0, sizeof(*p));
 }
@@ -221,28 +224,47 @@ static const struct { const char *reason; enum pod_trouble trouble; const char *
     { "RunContainerError", POD_SUSPECT, "can't be started" },
 };
 
-/* The part of a pull error that says it: the runtime wraps it several times, and it begins with the
- * whole image name. */
-static const char *pull_detail(const char *message)
+/* The part of a runtime's error that says it. Each layer puts words before it, and most of them the
+ * whole image name in quotes. */
+static const char *error_core(const char *message)
 {
-    static const char *const marks[] = { "failed to resolve reference ", "failed to pull and unpack ",
-                                         "desc = " };
+    static const char *const marks[] = {
+        "unable to start container process: ", "failed to resolve reference \"",
+        "failed to pull and unpack image \"", "desc = ",
+    };
 
     for (size_t i = 0; i < countof(marks); i++) {
-        const char *at = strstr(message, marks[i]);
+        const char *at = strstr(message, marks[i]), *end;
 
-        if (at != NULL)
+        if (at == NULL)
+            continue;
+        at += strlen(marks[i]);
+        if (at[-1] != '"')
             return at;
+        end = strstr(at, "\": ");
+        return end != NULL ? end + 3 : at;
     }
     return message;
 }
 
-/* Refusals that no second try changes. */
-static bool pull_is_refused(const char *message)
+static bool has_any(const char *message, const char *const *words)
 {
-    return strstr(message, "not found") != NULL || strstr(message, "unauthorized") != NULL ||
-           strstr(message, "denied") != NULL || strstr(message, "manifest unknown") != NULL ||
-           strstr(message, "no match for platform") != NULL;
+    for (; *words != NULL; words++)
+        if (strstr(message, *words) != NULL)
+            return true;
+    return false;
+}
+
+/* Words of errors that no second try changes. */
+static const char *const final_words[] = {
+    "not found", "unauthorized", "denied", "manifest unknown", "no match for platform",
+    "no such file or directory", "not a directory", "exec format error", NULL,
+};
+
+static char *with_core(const char *what, const char *message)
+{
+    return message != NULL && message[0] != '\0'
+               ? xasprintf("%s: %.*s", what, POD_WHY_MAX, error_core(message)) : xstrdup(what);
 }
 
 static enum pod_trouble judge_waiting(const struct pod *p, char **ret_why)
@@ -251,17 +273,14 @@ static enum pod_trouble judge_waiting(const struct pod *p, char **ret_why)
 
     for (size_t i = 0; i < countof(waits); i++) {
         enum pod_trouble t = waits[i].trouble;
+        /* "secret … not found" may only mean that the kubelet hasn't seen it yet. */
+        bool waits_for_config = waits_as(p, "CreateContainerConfigError");
 
         if (!waits_as(p, waits[i].reason))
             continue;
-        if (strcmp(waits[i].text, "can't pull its image") == 0) {
-            if (pull_is_refused(message))
-                t = POD_HOPELESS;
-            message = pull_detail(message);
-        }
-        *ret_why = message[0] != '\0' ? xasprintf("%s: %s", waits[i].text, message)
-                                      : xstrdup(waits[i].text);
-        return t;
+        *ret_why = with_core(waits[i].text, message);
+        return has_any(message, final_words) && t == POD_SUSPECT && !waits_for_config ? POD_HOPELESS
+                                                                                     : t;
     }
     return POD_FINE;
 }
@@ -291,6 +310,11 @@ enum pod_trouble pod_judge(const struct pod *p, int max_restarts, int boot_limit
         return POD_UNSCHEDULABLE;
     }
     if (crashes > 0 && e != NULL && !p->ready) {
+        if (ended_as(e, "StartError") &&
+            (crashes > 1 || has_any(e->message != NULL ? e->message : "", final_words))) {
+            *ret_why = with_core("can't be started", e->message);
+            return POD_HOPELESS;
+        }
         if (ended_as(e, "OOMKilled")) {
             *ret_why = oom_text(p);
             return POD_HOPELESS;

@@ -9,13 +9,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define POD_TEXT_MAX 300 /* of a reason or a message that is kept */
+#define POD_TEXT_MAX 1000 /* of a message that is kept: a pull error names the image three times */
+#define POD_WHY_MAX 400   /* of what is said of it */
 
 /* How a container ended. */
 struct pod_end {
     bool is;                 /* it has ended at all */
     int code;
-    char *reason;            /* "Error", "OOMKilled", "Completed"; NULL: none */
+    char *reason;            /* "Error", "OOMKilled", "Completed", "StartError"; NULL: none */
+    char *message;           /* NULL: none */
     int64_t started_at, ended_at; /* ms since 1970; 0: unknown */
 };
 
