@@ -50,9 +50,17 @@ struct command_ctx {
     /* Set by the dispatcher where the command takes an app, after the permission check. */
     struct app app;
     enum role role;
+    int64_t build_id;          /* CMD_BUILD: the build that was named; 0: none was */
     /* What the audit row shall say; commands fill it with arguments, never with values. */
     struct buf detail;
+    /* The rest is the dispatcher's. */
+    const struct command *command;
+    struct vec options;        /* name, value, name, value, … */
 };
+
+/* An option that was given: its value, "" where it takes none; NULL where it was not given. The name is the
+ * last one in the command's `args` ("[-n|--num LINES]": "--num"). Valid while the command runs. */
+const char *command_option(const struct command_ctx *c, const char *name);
 
 /* Flags of a command. */
 enum {
@@ -60,18 +68,23 @@ enum {
     CMD_ADMIN = 1 << 1,        /* server admins only */
     CMD_AUDIT = 1 << 2,        /* changes something: leaves an audit row, also when refused */
     CMD_LOCAL = 1 << 3,        /* only by slipway admin */
+    CMD_BUILD = 1 << 4,        /* first argument is a build's number or an app, or an app and a number; the
+                                * role is needed in the build's app */
 };
+/* CMD_APP and CMD_ADMIN together: with an app the role is enough, without one only admins may. */
 
 struct command {
     const char *name;          /* "config:set" */
-    const char *alias;         /* "config" for config:list; NULL */
+    const char *alias;         /* other names, separated by spaces: "config config:show"; NULL */
     int flags;
     enum role role;
-    const char *args;          /* "APP NAME=VALUE... [--no-restart]" for usage and docs */
+    /* "APP NAME=VALUE... [--no-restart]" for usage and docs; the dispatcher reads it, too: which words and options
+     * there are, which may be left out ([…]), which may be repeated (…...), which options take a value. */
+    const char *args;
     const char *summary;       /* one line, imperative */
     const char *help;          /* paragraphs, examples (lines that begin with "    ") */
-    /* args: the words after the name, without the app, -a and --json. Returns the exit code (enum err_code):
-     * errors are put in *err, which the dispatcher prints as " !     text". */
+    /* argv: the words after the name, without the app, options and --json. Returns 0, or -1 with *err, which the
+     * dispatcher prints as " !     text"; its code is the exit code. */
     int (*run)(struct command_ctx *c, char *const *argv, int argc, struct err *err);
 };
 
@@ -87,6 +100,12 @@ int command_split(const char *line, size_t n, struct vec *ret, struct err *err);
 /* Finds and runs a command: parses --json, -a/--app and the app argument, checks permission (another's app is
  * ERR_NOT_FOUND), writes the audit row, prints the error. Returns the exit code. */
 int command_run(struct command_ctx *c, char *const *argv, int argc);
+
+/* The command with this name or alias, or NULL. */
+const struct command *command_find(const char *name);
+
+/* All commands as a document, docs/commands.md. */
+void command_print_markdown(struct buf *out);
 
 /* The command with the name nearest to what was typed (edit distance at most 3), or NULL. */
 const struct command *command_nearest(const char *typed);

@@ -35,9 +35,15 @@
 
 #include <jansson.h>
 
-/* Sends the request (borrowed) and relays IPC_STDOUT to io->out, or collects it in `collect` where that
- * is not NULL. 0 when the result's code is 0 or the person went away; else -1 with the stream's code and
- * sentence; ERR_DOWN where the deployer does not answer. */
-int live_request(struct command_ctx *c, const json_t *request, struct buf *collect, struct err *err);
+/* Gets the payloads of IPC_STDOUT as they come. -1 ends the request: the person is gone. */
+typedef int live_fn(void *arg, const char *data, size_t n);
+
+/* Sends the request (borrowed) and gives what comes to fn. 0 when the result's code is 0, or when the person
+ * went away; else -1 with the stream's code and sentence; ERR_DOWN where the deployer does not answer. */
+int live_request(struct command_ctx *c, const json_t *request, live_fn *fn, void *arg, struct err *err);
+
+/* The same for an answer that is one JSON document. The caller decrefs it; NULL with err.code ERR_NONE
+ * where the person went away. */
+json_t *live_document(struct command_ctx *c, const json_t *request, struct err *err);
 
 #endif

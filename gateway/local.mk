@@ -28,3 +28,25 @@ gateway_libgateway_a_SOURCES = \
     gateway/sideband.c gateway/sideband.h \
     gateway/text.c gateway/text.h \
     gateway/upload.c
+
+# Commands.
+gateway_libgateway_a_SOURCES += \
+    gateway/args.c gateway/args.h \
+    gateway/cmd.h \
+    gateway/cmd_access.c \
+    gateway/cmd_apps.c \
+    gateway/cmd_audit.c \
+    gateway/cmd_builds.c \
+    gateway/cmd_config.c \
+    gateway/cmd_help.c \
+    gateway/cmd_keys.c \
+    gateway/cmd_logs.c \
+    gateway/cmd_ps.c \
+    gateway/cmd_releases.c \
+    gateway/cmd_users.c \
+    gateway/command.c \
+    gateway/commands.c \
+    gateway/io.c \
+    gateway/live.c \
+    gateway/show.c \
+    gateway/split.c

@@ -1,0 +1,36 @@
+/* The line that says how a command is used, "APP [TYPE] [-n|--num LINES] [-t|--tail]", read as a grammar, and a
+ * command line read by it. Words in capitals are values; what stands in brackets may be left out; "..."
+ * says that there may be more. Pure. */
+#ifndef SLIPWAY_GATEWAY_ARGS_H
+#define SLIPWAY_GATEWAY_ARGS_H
+
+#include "base/err.h"
+#include "base/vec.h"
+
+#include <stdbool.h>
+
+/* Options that many commands have stand outside their lines: the caller gives a second line for them. */
+struct args {
+    struct vec words;      /* everything that is no option */
+    struct vec options;    /* name (the last of its names), value, name, value, … */
+};
+#define ARGS_INIT { VEC_INIT, VEC_INIT }
+void args_release(struct args *a);
+
+/* Sorts argv into words and options; ERR_USAGE for an option that the lines do not have, a value that is missing
+ * or not wanted. "--" ends the options; "-" is a word. Nothing of argv is kept. */
+int args_parse(const char *usage, const char *common, char *const *argv, int argc, struct args *ret, struct err *err);
+
+/* The value of an option, "" where it takes none, NULL where it was not given. */
+const char *args_option(const struct vec *options, const char *name);
+
+/* How many words the line needs and allows (allows -1: any number), its first `skip` not counted. */
+void args_count(const char *usage, int skip, int *ret_needs, int *ret_allows);
+
+/* The name of the line's word number i ("NAME=VALUE"), into at most size bytes. */
+void args_word_name(const char *usage, int i, char *ret, size_t size);
+
+/* The first option that the line needs (not in brackets) and that was not given, or false. */
+bool args_missing_option(const char *usage, const struct vec *options, char *ret, size_t size);
+
+#endif

@@ -1,0 +1,70 @@
+/* What the cmd_*.c files share: their functions (the table in commands.c names them) and how they show things. */
+#ifndef SLIPWAY_GATEWAY_CMD_H
+#define SLIPWAY_GATEWAY_CMD_H
+
+#include "gateway/command.h"
+#include "sql/tables.h"
+
+#include <jansson.h>
+
+typedef int command_fn(struct command_ctx *c, char *const *argv, int argc, struct err *err);
+
+command_fn cmd_access_grant, cmd_access_list, cmd_access_revoke;
+command_fn cmd_apps_create, cmd_apps_destroy, cmd_apps_info, cmd_apps_list, cmd_apps_lock, cmd_apps_unlock;
+command_fn cmd_audit;
+command_fn cmd_builds_attach, cmd_builds_cancel, cmd_builds_list, cmd_builds_output;
+command_fn cmd_config_get, cmd_config_list, cmd_config_set, cmd_config_unset;
+command_fn cmd_help, cmd_version, cmd_whoami;
+command_fn cmd_keys_add, cmd_keys_list, cmd_keys_remove;
+command_fn cmd_logs;
+command_fn cmd_ps, cmd_ps_restart, cmd_ps_scale;
+command_fn cmd_releases, cmd_releases_info, cmd_rollback;
+command_fn cmd_users_add, cmd_users_list, cmd_users_remove;
+
+/* --- show.c */
+
+/* One JSON document and a newline to standard output; takes the document. Returns 0. */
+int show_json(struct command_ctx *c, json_t *doc);
+
+/* Times, from milliseconds since 1970. JSON: "2026-01-02T03:04:05Z", null where 0. */
+json_t *show_json_time(int64_t ms);
+json_t *show_json_text(const char *s);   /* null where NULL */
+struct show_text { char s[40]; };
+struct show_text show_time(int64_t ms);  /* "2026-01-02 03:04:05", UTC; "-" where 0 */
+struct show_text show_age(int64_t ms);   /* since then: "12m", "3h", "5d"; "-" where 0 */
+struct show_text show_took(int64_t ms);  /* a length of time: "1.2 s"; "-" where negative */
+
+/* Rows whose columns are as wide as their widest cell. Cells lose control characters. */
+struct table { struct vec cells; size_t columns; };
+#define TABLE_INIT(n) { VEC_INIT, (n) }
+void table_add(struct table *t, const char *cell); /* NULL: "-" */
+void table_addf(struct table *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void table_print(const struct table *t, struct command_ctx *c);
+void table_release(struct table *t);
+
+/* A whole number from a word, min to max, or ERR_USAGE that names `what` ("-n"). */
+int show_number(const char *s, const char *what, long long min, long long max, long long *ret, struct err *err);
+
+/* "A, B and 3 more": at most `most` of the words. The caller frees it. */
+char *show_words(const struct vec *words, size_t most);
+
+/* --- cmd_releases.c */
+
+/* Makes a release of the app's live one within the open transaction, commits, and follows it to its end. Where the
+ * app has no live release, or `restart` is false, it only commits. `doing` ("Setting A and restarting shop") is
+ * said with "... done, v10" at the end. Fills *ret_release (0: none was made) for --json. A release that
+ * failed is -1 with the reason and what stays as it was; `kept` ends that sentence. */
+struct release_ask {
+    const char *description;         /* "set A" */
+    const char *doing;
+    const char *kept;                /* "A stays set and is used from the next release on" */
+    int64_t from_release_id;         /* 0: the live one */
+    int64_t config_version;          /* 0: the newest */
+    const struct formation *formation; /* NULL: the app's */
+    bool run_release_command;
+    bool restart;
+};
+struct release_made { int64_t id, version; char *url; };
+int release_ask(struct command_ctx *c, const struct release_ask *ask, struct release_made *ret, struct err *err);
+
+#endif

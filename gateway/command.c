@@ -1,0 +1,320 @@
+/* The dispatcher: finds the command, reads its options, checks the person's permission, leaves the audit row. */
+#include "config.h"
+
+#include "gateway/command.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/near.h"
+#include "gateway/args.h"
+#include "sql/tables.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DETAIL_MAX 2048 /* of an audit row; a list of config names is cut there */
+#define SHOWN_MAX 40    /* of what somebody typed, in a sentence */
+
+/* Every command has these; -a only those that take an app. */
+static const char common_app[] = "[-a|--app APP] [--json] [-h|--help]";
+static const char common[] = "[--json] [-h|--help]";
+
+static bool word_in(const char *list, const char *word)
+{
+    size_t n = strlen(word);
+
+    while (list != NULL && *list != '\0') {
+        size_t len = strcspn(list, " ");
+
+        if (len == n && memcmp(list, word, n) == 0)
+            return true;
+        list += len + strspn(list + len, " ");
+    }
+    return false;
+}
+
+const struct command *command_find(const char *name)
+{
+    for (const struct command *c = commands; c->name != NULL; c++) {
+        if (strcmp(c->name, name) == 0 || word_in(c->alias, name))
+            return c;
+    }
+    return NULL;
+}
+
+const struct command *command_nearest(const char *typed)
+{
+    const struct command *best = NULL;
+    int distance = NEAR_MAX + 1;
+
+    for (const struct command *c = commands; c->name != NULL; c++) {
+        int d = near_distance(typed, c->name);
+
+        if (d < distance) {
+            distance = d;
+            best = c;
+        }
+    }
+    return best;
+}
+
+const char *command_option(const struct command_ctx *c, const char *name)
+{
+    return args_option(&c->options, name);
+}
+
+/* Printable ASCII, cut: what was typed goes back to a terminal and into a log. */
+static const char *shown(const char *s, char out[SHOWN_MAX + 1])
+{
+    size_t i;
+
+    for (i = 0; i < SHOWN_MAX && s[i] != '\0'; i++)
+        out[i] = s[i] >= ' ' && s[i] < 127 ? s[i] : '?';
+    out[i] = '\0';
+    return out;
+}
+
+static int unknown(const char *typed, struct err *err)
+{
+    const struct command *near = command_nearest(typed);
+    char text[SHOWN_MAX + 1];
+
+    if (near != NULL)
+        return err_set(err, ERR_USAGE, "\"%s\" is no command; did you mean %s? All commands: help",
+                       shown(typed, text), near->name);
+    return err_set(err, ERR_USAGE, "\"%s\" is no command; all commands: help", shown(typed, text));
+}
+
+/* One sentence for an app that is not there and for one that is another's. */
+static int app_not_found(const char *name, struct err *err)
+{
+    return err_set(err, ERR_NOT_FOUND, "app %s not found", name);
+}
+
+/* May the person do this in c->app? Forgets the app where not. */
+static int role_check(struct command_ctx *c, struct err *err)
+{
+    enum role role = ROLE_NONE;
+    int rc = access_role(c->store, &c->user, c->app.id, &role, err);
+
+    if (rc == 0 && role == ROLE_NONE)
+        rc = app_not_found(c->app.name, err);
+    else if (rc == 0 && role < c->command->role)
+        rc = err_set(err, ERR_DENIED, "%s needs the role %s in %s, and yours is %s; %s can give it to you",
+                     c->command->name, role_name(c->command->role), c->app.name, role_name(role), c->app.owner);
+    else if (rc == 0 && c->app.deleting)
+        rc = err_set(err, ERR_BUSY, "%s is being destroyed", c->app.name);
+    if (rc != 0)
+        app_release(&c->app);
+    else
+        c->role = role;
+    return rc;
+}
+
+static int app_load(struct command_ctx *c, const char *name, struct err *err)
+{
+    if (app_name_check(name, err) != 0)
+        return -1;
+    if (apps_get(c->store, name, &c->app, err) != 0)
+        return err->code == ERR_NOT_FOUND ? app_not_found(name, err) : -1;
+    return role_check(c, err);
+}
+
+static int build_not_found(int64_t id, struct err *err)
+{
+    return err_set(err, ERR_NOT_FOUND, "build %lld not found", (long long) id);
+}
+
+/* The app of the build whose number was given. */
+static int build_load(struct command_ctx *c, const char *number, struct err *err)
+{
+    struct build b;
+    char *end;
+
+    errno = 0;
+    c->build_id = strtoll(number, &end, 10);
+    if (errno != 0 || *end != '\0' || c->build_id <= 0)
+        return err_set(err, ERR_USAGE, "a build is named by its number; for example: %s 57", c->command->name);
+    if (builds_get(c->store, c->build_id, &b, err) != 0)
+        return err->code == ERR_NOT_FOUND ? build_not_found(c->build_id, err) : -1;
+    if (c->app.name != NULL) { /* an app was named, too */
+        int rc = b.app_id == c->app.id ? 0 : build_not_found(c->build_id, err);
+
+        build_release(&b);
+        return rc;
+    }
+    if (apps_get_id(c->store, b.app_id, &c->app, err) != 0) {
+        build_release(&b);
+        return -1;
+    }
+    build_release(&b);
+    if (role_check(c, err) != 0)
+        return err->code == ERR_NOT_FOUND ? build_not_found(c->build_id, err) : -1;
+    return 0;
+}
+
+static bool is_number(const char *s)
+{
+    return *s >= '0' && *s <= '9';
+}
+
+/* Resolves the app or the build from -a and the first words; *ret_used: words that are used up. */
+static int target_load(struct command_ctx *c, const struct vec *words, int *ret_used, struct err *err)
+{
+    const char *app = command_option(c, "--app");
+    size_t used = 0;
+
+    if (app == NULL && used < words->n && !((c->command->flags & CMD_BUILD) != 0 && is_number(words->v[used])))
+        app = words->v[used++];
+    if (app != NULL && app_load(c, app, err) != 0)
+        return -1;
+    if ((c->command->flags & CMD_BUILD) != 0 && used < words->n && build_load(c, words->v[used++], err) != 0)
+        return -1;
+    *ret_used = (int) used;
+    return 0;
+}
+
+static int usage_error(const struct command *cmd, const char *what, struct err *err)
+{
+    return err_set(err, ERR_USAGE, "%s; usage: %s%s%s", what, cmd->name, cmd->args[0] != '\0' ? " " : "", cmd->args);
+}
+
+/* Are the words that remain as many as the usage line says? */
+static int words_check(const struct command_ctx *c, int n, struct err *err)
+{
+    const struct command *cmd = c->command;
+    bool takes_app = (cmd->flags & (CMD_APP | CMD_BUILD)) != 0;
+    char name[64], what[128];
+    int needs, allows;
+
+    if (takes_app && c->app.name == NULL && (cmd->flags & CMD_ADMIN) == 0)
+        return usage_error(cmd, (cmd->flags & CMD_BUILD) != 0 ? "a build's number or an app is missing"
+                                                              : "the app is missing", err);
+    args_count(cmd->args, takes_app, &needs, &allows);
+    if (n < needs) {
+        args_word_name(cmd->args, n + takes_app, name, sizeof(name));
+        (void) snprintf(what, sizeof(what), "%s is missing", name);
+        return usage_error(cmd, what, err);
+    }
+    if (allows >= 0 && n > allows)
+        return usage_error(cmd, "too many words were given", err);
+    if (args_missing_option(cmd->args, &c->options, name, sizeof(name))) {
+        (void) snprintf(what, sizeof(what), "%s is missing", name);
+        return usage_error(cmd, what, err);
+    }
+    return 0;
+}
+
+static int admin_check(const struct command_ctx *c, struct err *err)
+{
+    const struct command *cmd = c->command;
+
+    if ((cmd->flags & CMD_ADMIN) == 0 || c->user.admin || c->app.name != NULL)
+        return 0;
+    if ((cmd->flags & CMD_APP) != 0)
+        return err_set(err, ERR_DENIED, "without an app only admins of this server may use %s", cmd->name);
+    return err_set(err, ERR_DENIED, "only admins of this server may use %s", cmd->name);
+}
+
+/* Shows the help of one command; `help` itself is a command like others. */
+static int help_show(struct command_ctx *c, const struct command *cmd, struct err *err)
+{
+    char *const argv[] = { (char *) cmd->name, NULL };
+
+    return command_find("help")->run(c, argv, 1, err);
+}
+
+static int command_do(struct command_ctx *c, const struct args *a, struct err *err)
+{
+    int used = 0;
+
+    c->json = command_option(c, "--json") != NULL;
+    if (command_option(c, "--help") != NULL)
+        return help_show(c, c->command, err);
+    if ((c->command->flags & (CMD_APP | CMD_BUILD)) != 0 && target_load(c, &a->words, &used, err) != 0)
+        return -1;
+    if (admin_check(c, err) != 0 || words_check(c, (int) a->words.n - used, err) != 0)
+        return -1;
+    if (c->app.name != NULL)
+        log_set(LOG_APP, c->app.name);
+    return c->command->run(c, vec_argv(&a->words) + used, (int) a->words.n - used, err);
+}
+
+/* The app's name for the audit row, also of an app that was not found; only a well-formed one. */
+static const char *audit_app(const struct command_ctx *c, const struct args *a)
+{
+    const char *typed = command_option(c, "--app");
+
+    if (c->app.name != NULL)
+        return c->app.name;
+    if (typed == NULL && (c->command->flags & CMD_APP) != 0 && a->words.n > 0)
+        typed = a->words.v[0];
+    return typed != NULL && app_name_check(typed, NULL) == 0 ? typed : "";
+}
+
+static void audit_write(struct command_ctx *c, const struct args *a, int result)
+{
+    struct audit_row row = {
+        .user = c->user.name, .fingerprint = c->fingerprint, .address = c->address,
+        .app = (char *) audit_app(c, a), .verb = (char *) c->command->name, .detail = (char *) buf_str(&c->detail),
+        .result = result,
+    };
+    struct err err = ERR_INIT;
+
+    if (audit_add(c->store, &row, &err) != 0)
+        log_error("the audit row of %s by %s was not written: %s", row.verb, row.user, err.msg);
+}
+
+static int run_parsed(struct command_ctx *c, const struct args *a, struct err *err)
+{
+    int code = 0;
+
+    if (command_do(c, a, err) != 0)
+        code = err->code != ERR_NONE ? (int) err->code : ERR_FAILED;
+    store_rollback(c->store); /* a command that failed half-way left its transaction open */
+    if ((c->command->flags & CMD_AUDIT) != 0)
+        audit_write(c, a, code);
+    return code;
+}
+
+int command_run(struct command_ctx *c, char *const *argv, int argc)
+{
+    const char *typed = argc > 0 ? argv[0] : "help";
+    struct args a = ARGS_INIT;
+    struct err err = ERR_INIT;
+    int code = ERR_USAGE;
+
+    buf_init(&c->detail, DETAIL_MAX);
+    if (strcmp(typed, "--help") == 0 || strcmp(typed, "-h") == 0)
+        typed = "help";
+    else if (strcmp(typed, "--version") == 0)
+        typed = "version";
+    c->command = command_find(typed);
+    if (c->command != NULL && (c->command->flags & CMD_LOCAL) != 0 && strcmp(c->fingerprint, "local") != 0)
+        c->command = NULL;
+    if (c->command == NULL) {
+        (void) unknown(typed, &err);
+    } else if (args_parse(c->command->args,
+                          (c->command->flags & (CMD_APP | CMD_BUILD)) != 0 ? common_app : common,
+                          argv + (argc > 0), argc > 0 ? argc - 1 : 0, &a, &err) != 0) {
+        char why[128];
+
+        (void) snprintf(why, sizeof(why), "%.120s", err.msg);
+        (void) usage_error(c->command, why, &err);
+    } else {
+        c->options = a.options;
+        code = run_parsed(c, &a, &err);
+        c->options = (struct vec) VEC_INIT;
+    }
+    if (err.code != ERR_NONE)
+        (void) io_errf(c->io, " !     %s\n", err.msg);
+    args_release(&a);
+    app_release(&c->app);
+    c->build_id = 0;
+    c->role = ROLE_NONE;
+    c->json = false;
+    buf_release(&c->detail);
+    return code;
+}

@@ -1,0 +1,186 @@
+/* The table of commands. Help, docs/commands.md, the argument reader and the permission test are made from it. */
+#include "config.h"
+
+#include "gateway/cmd.h"
+
+const struct command commands[] = {
+    { "access:grant", "access:add", CMD_APP | CMD_AUDIT, ROLE_OWN, "APP USER ROLE [--owner]",
+      "Give somebody a role in an app",
+      "Roles, each with all that the ones before it may: view (state, output, logs), deploy (push, cancel builds),\n"
+      "operate (config, scale, restart, rollback), own (access, lock, destroy). --owner also makes the user the\n"
+      "app's owner.\n\n"
+      "    access:grant shop carl deploy",
+      cmd_access_grant },
+    { "access:list", "access", CMD_APP, ROLE_OWN, "APP",
+      "List who has a role in an app",
+      "Admins of the server may do everything in every app and are not listed.\n\n"
+      "    access:list shop",
+      cmd_access_list },
+    { "access:revoke", "access:remove", CMD_APP | CMD_AUDIT, ROLE_OWN, "APP USER",
+      "Take somebody's role in an app away",
+      "It holds for the next command; what that user has under way goes on.\n\n"
+      "    access:revoke shop carl",
+      cmd_access_revoke },
+    { "apps:create", NULL, CMD_AUDIT, ROLE_NONE, "NAME [-b|--branch BRANCH]",
+      "Create an app",
+      "A name is a DNS label of at most 30 characters: small letters, digits, and - inside. The branch is the one\n"
+      "that a push deploys. Who may create apps also creates one by the first push.\n\n"
+      "    apps:create shop",
+      cmd_apps_create },
+    { "apps:destroy", NULL, CMD_APP | CMD_AUDIT, ROLE_OWN, "APP --confirm NAME",
+      "Destroy an app with its processes, config, releases and repository",
+      "The name is repeated so that a slip destroys nothing.\n\n"
+      "    apps:destroy shop --confirm shop",
+      cmd_apps_destroy },
+    { "apps:info", "info apps:report", CMD_APP, ROLE_VIEW, "APP",
+      "Show an app",
+      "    apps:info shop",
+      cmd_apps_info },
+    { "apps:list", "apps", 0, ROLE_NONE, "",
+      "List the apps that you have a role in",
+      "Name, live release, commit, owner. Admins see all.\n\n"
+      "    apps:list",
+      cmd_apps_list },
+    { "apps:lock", NULL, CMD_APP | CMD_AUDIT, ROLE_OWN, "APP [REASON...]",
+      "Refuse pushes to an app until it is unlocked",
+      "What runs goes on, and config, scale and rollback still work. The reason is shown to who pushes.\n\n"
+      "    apps:lock shop database migration until noon",
+      cmd_apps_lock },
+    { "apps:unlock", NULL, CMD_APP | CMD_AUDIT, ROLE_OWN, "APP",
+      "Accept pushes to an app again",
+      "    apps:unlock shop",
+      cmd_apps_unlock },
+    { "audit", "audit:list", CMD_APP | CMD_ADMIN, ROLE_OWN, "[APP] [-n|--num LINES]",
+      "Show who changed what, newest first",
+      "Every command that changes something, also a refused one: time, user, app, command, arguments without\n"
+      "values, result, address, key.\n\n"
+      "    audit shop -n 20",
+      cmd_audit },
+    { "builds:attach", NULL, CMD_BUILD, ROLE_VIEW, "APP|BUILD",
+      "Follow a build and its release to the end",
+      "Takes a build's number, or an app for its newest build. A push that lost its connection is joined again\n"
+      "this way. Exit code 0: live.\n\n"
+      "    builds:attach 57",
+      cmd_builds_attach },
+    { "builds:cancel", NULL, CMD_BUILD | CMD_AUDIT, ROLE_DEPLOY, "APP|BUILD",
+      "Stop a build, or its release, and keep what is live",
+      "Takes a build's number, or an app for its newest build.\n\n"
+      "    builds:cancel 57",
+      cmd_builds_cancel },
+    { "builds:list", "builds", CMD_APP, ROLE_VIEW, "APP [-n|--num LINES]",
+      "List an app's builds, newest first",
+      "Number, commit, state, release, user, time, reason.\n\n"
+      "    builds:list shop",
+      cmd_builds_list },
+    { "builds:output", NULL, CMD_BUILD, ROLE_VIEW, "APP|BUILD",
+      "Show what a build and its release have printed",
+      "Takes a build's number, or an app for its newest build.\n\n"
+      "    builds:output 57",
+      cmd_builds_output },
+    { "config:get", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP NAME",
+      "Show the value of a config variable",
+      "The value and a newline; with --json exactly. Values in build scope only can be replaced, not shown.\n\n"
+      "    config:get shop DATABASE_URL",
+      cmd_config_get },
+    { "config:list", "config config:show", CMD_APP, ROLE_VIEW, "APP [--show]",
+      "List an app's config variables, with masked values",
+      "--show needs the role operate and shows the values in run scope.\n\n"
+      "    config:list shop",
+      cmd_config_list },
+    { "config:set", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP NAME=VALUE... [--build] [--run] [--no-restart]",
+      "Set config variables and release the app with them",
+      "All are set, or none. NAME=@- takes the value from standard input, byte for byte. Values are UTF-8 text of at\n"
+      "most 64 KiB. Without a scope, or with --run, a value is an environment variable of the processes; with\n"
+      "--build of the build; with both, of both. A value in build scope is used by the next push.\n"
+      "A live app gets a release; if that fails, the values stay set for the next one and the live release keeps\n"
+      "its own. --no-restart makes no release.\n\n"
+      "    config:set shop GREETING=hello\n"
+      "    config:set shop 'MOTTO=\"two words\"'\n"
+      "    config:set shop DATABASE_URL=@-",
+      cmd_config_set },
+    { "config:unset", "config:remove", CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP NAME... [--no-restart]",
+      "Remove config variables and release the app without them",
+      "All are removed, or none.\n\n"
+      "    config:unset shop GREETING",
+      cmd_config_unset },
+    { "help", NULL, 0, ROLE_NONE, "[COMMAND]",
+      "List the commands, or explain one",
+      "A family's name lists its commands.\n\n"
+      "    help config:set",
+      cmd_help },
+    { "keys:add", "ssh-keys:add", CMD_AUDIT, ROLE_NONE, "[NAME] [KEY...] [-u|--user USER]",
+      "Add an SSH public key",
+      "The key is the one line of a .pub file, as an argument or on standard input. Without a name its comment is\n"
+      "the name. Admins add keys for others with --user.\n\n"
+      "    keys:add laptop < ~/.ssh/id_ed25519.pub",
+      cmd_keys_add },
+    { "keys:list", "keys ssh-keys:list", 0, ROLE_NONE, "[-u|--user USER] [--all]",
+      "List SSH public keys with their last use",
+      "Your own; admins see those of others with --user or --all.\n\n"
+      "    keys:list",
+      cmd_keys_list },
+    { "keys:remove", "ssh-keys:remove", CMD_AUDIT, ROLE_NONE, "NAME|FINGERPRINT [-u|--user USER]",
+      "Remove an SSH public key",
+      "    keys:remove laptop",
+      cmd_keys_remove },
+    { "logs", NULL, CMD_APP, ROLE_VIEW, "APP [-t|--tail] [-n|--num LINES] [-p|--process TYPE] [--since TIME]",
+      "Show what an app's processes print",
+      "The last 100 lines of each process; -t goes on until you stop it. -p takes a type (web) or one instance\n"
+      "(web.1); --since a time with its unit (30s, 10m, 1h, 2d).\n\n"
+      "    logs shop -t -p web",
+      cmd_logs },
+    { "ps", "ps:list", CMD_APP, ROLE_VIEW, "APP",
+      "List an app's running processes",
+      "Name, state, release, age, restarts, reason.\n\n"
+      "    ps shop",
+      cmd_ps },
+    { "ps:restart", "restart", CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP [TYPE]",
+      "Restart processes without downtime",
+      "All, or those of one type: new ones start and serve before the old ones stop.\n\n"
+      "    ps:restart shop web",
+      cmd_ps_restart },
+    { "ps:scale", "scale", CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP [TYPE=COUNT...]",
+      "Show or change how many processes of each type run",
+      "TYPE=COUNT sets, TYPE+COUNT and TYPE-COUNT change. All words hold, or none. A live app gets a release.\n\n"
+      "    ps:scale shop web=2 worker+1",
+      cmd_ps_scale },
+    { "releases", "releases:list", CMD_APP, ROLE_VIEW, "APP [-n|--num LINES]",
+      "List an app's releases, newest first",
+      "Version, change, state, user, time.\n\n"
+      "    releases shop",
+      cmd_releases },
+    { "releases:info", NULL, CMD_APP, ROLE_VIEW, "APP [VERSION]",
+      "Show a release, the live one by default",
+      "Change, commit, image, processes, names of the config, how long each step took.\n\n"
+      "    releases:info shop v7",
+      cmd_releases_info },
+    { "rollback", "releases:rollback", CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP [VERSION]",
+      "Release an earlier release again: its image, config and scale",
+      "Without a version, the one that was live before. Nothing is built.\n\n"
+      "    rollback shop v7",
+      cmd_rollback },
+    { "users:add", NULL, CMD_ADMIN | CMD_AUDIT, ROLE_NONE, "NAME [--create] [--admin]",
+      "Add a user",
+      "--create: may create apps. --admin: may do everything on this server.\n\n"
+      "    users:add carl --create",
+      cmd_users_add },
+    { "users:list", "users", CMD_ADMIN, ROLE_NONE, "",
+      "List the users",
+      "    users:list",
+      cmd_users_list },
+    { "users:remove", NULL, CMD_ADMIN | CMD_AUDIT, ROLE_NONE, "NAME",
+      "Remove a user with all keys and roles",
+      "Refused for the last admin, and for who owns apps: give them to somebody first (access:grant APP USER own\n"
+      "--owner).\n\n"
+      "    users:remove carl",
+      cmd_users_remove },
+    { "version", NULL, 0, ROLE_NONE, "",
+      "Show the server's version",
+      "    version",
+      cmd_version },
+    { "whoami", NULL, 0, ROLE_NONE, "",
+      "Show who you are to the server",
+      "    whoami",
+      cmd_whoami },
+    { 0 },
+};
