@@ -6,6 +6,19 @@ deployer_libdeployer_a_SOURCES = \
     deployer/stream.c deployer/stream.h \
     deployer/target.c deployer/target.h \
     deployer/text.c deployer/text.h
+# Releases: the queue, their steps, registries.
+deployer_libdeployer_a_SOURCES += \
+    deployer/blob.c deployer/blob.h \
+    deployer/deployer.c deployer/deployer.h \
+    deployer/mask.c deployer/mask.h \
+    deployer/publish.c deployer/publish.h \
+    deployer/pulse.c deployer/pulse.h \
+    deployer/release.c deployer/release.h \
+    deployer/release_restore.c deployer/release_run.h deployer/release_steps.c \
+    deployer/release_log.c deployer/release_log.h \
+    deployer/remove.c deployer/remove.h \
+    deployer/step.c deployer/step.h \
+    deployer/worker.c
 deployer_libs = deployer/libdeployer.a sql/libsql.a base/libbase.a $(YAML_LIBS) $(CURL_LIBS) \
     $(JANSSON_LIBS) $(INIH_LIBS) $(SQLITE_LIBS) $(SODIUM_LIBS)
 

@@ -1,0 +1,173 @@
+#include "config.h"
+
+#include "deployer/release_run.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "deployer/mask.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+void run_say_failed(struct run *r)
+{
+    release_log_sayf(&r->log, r->canceled ? " !     v%" PRId64 " was not released: %s" : " !     v%" PRId64 " failed: %s",
+                     r->release->version, r->failure.msg);
+}
+
+/* Nothing was applied, or it has been undone. */
+int step_fail(struct run *r, struct err *err)
+{
+    const char *reason = r->failure.msg;
+
+    if (!r->w->pulse->ignore_cancel) { /* not said by step_restore */
+        run_say_failed(r);
+        if (r->app.live_version != 0)
+            release_log_sayf(&r->log, " !     v%" PRId64 " is still live.", r->app.live_version);
+    }
+    return releases_failed(r->w->store, r->w->me, r->release->id, r->canceled, reason, err);
+}
+
+int step_hand_back(struct run *r, struct err *err)
+{
+    release_log_sayf(&r->log, " !     The server stops; its next start goes on with v%" PRId64 ".", r->release->version);
+    return releases_hand_back(r->w->store, r->w->me, r->release->id, err);
+}
+
+static int (*const step_functions[])(struct run *r, struct err *err) = {
+    [STEP_PUBLISH] = step_publish, [STEP_COMMAND] = step_command,     [STEP_APPLY] = step_apply,
+    [STEP_ROLLOUT] = step_rollout, [STEP_FINISH] = step_finish,       [STEP_RESTORE] = step_restore,
+    [STEP_FAIL] = step_fail,       [STEP_HAND_BACK] = step_hand_back,
+};
+
+/* Writes down which step begins. */
+static int step_begin(struct run *r, enum step s, struct err *err)
+{
+    if (s == STEP_RESTORE)
+        return releases_restoring(r->w->store, r->w->me, r->release->id, r->failure.msg, err);
+    if (step_name(s)[0] == '\0')
+        return 0;
+    return releases_step(r->w->store, r->w->me, r->release->id, step_name(s), err);
+}
+
+/* Why it failed goes to people: values of the config do not. */
+static void failure_set(struct run *r, const struct err *why)
+{
+    cleanup_buf struct buf b;
+
+    buf_init(&b, ERR_MSG_MAX - 1);
+    mask_line(&r->config, why->msg, &b);
+    r->failure.code = why->code;
+    (void) snprintf(r->failure.msg, sizeof(r->failure.msg), "%s", buf_str(&b));
+}
+
+/* Who canceled it stands in the row. */
+static void failure_canceled(struct run *r)
+{
+    struct err why = { ERR_FAILED, "canceled" };
+    struct release now;
+
+    r->canceled = true;
+    if (releases_get(r->w->store, r->release->id, &now, NULL) == 0) {
+        if (now.reason != NULL)
+            (void) snprintf(why.msg, sizeof(why.msg), "%s", now.reason);
+        release_release(&now);
+    }
+    failure_set(r, &why);
+}
+
+static enum outcome step_do(struct run *r, enum step s, struct err *err)
+{
+    struct pulse *p = r->w->pulse;
+    struct err why = ERR_INIT;
+    enum outcome o;
+
+    if (step_begin(r, s, &why) == 0 && step_functions[s](r, &why) == 0)
+        return OUTCOME_DONE;
+    (void) pulse_stopped(p);
+    o = pulse_outcome(p);
+    log_info("step \"%s\": %s", step_name(s), why.msg);
+    if (s == STEP_FINISH || s == STEP_FAIL || s == STEP_HAND_BACK) {
+        if (err != NULL)
+            *err = why;
+        return o == OUTCOME_LOST ? o : OUTCOME_FAILED;
+    }
+    if (o == OUTCOME_CANCELED)
+        failure_canceled(r);
+    else if (o == OUTCOME_FAILED && s != STEP_RESTORE)
+        failure_set(r, &why);
+    return o;
+}
+
+/* Where to begin. A release that can't be prepared fails like any other. */
+static enum step prepare(struct run *r)
+{
+    const struct release *rel = r->release;
+    enum step s = step_first(rel->step, rel->image != NULL, rel->cancel);
+    struct err why = ERR_INIT;
+
+    r->canceled = rel->cancel;
+    (void) snprintf(r->failure.msg, sizeof(r->failure.msg), "%s", rel->reason != NULL ? rel->reason : "canceled");
+    if (run_config(r, rel->config_version, &r->config, &why) < 0) {
+        if (s != STEP_RESTORE && s != STEP_FAIL) {
+            failure_set(r, &why);
+            s = s == STEP_APPLY ? STEP_RESTORE : STEP_FAIL;
+        }
+        return s;
+    }
+    r->log.hide = &r->config;
+    return s;
+}
+
+static void say_begin(struct run *r)
+{
+    const struct formation *f = &r->release->formation;
+    cleanup_buf struct buf b;
+
+    if (r->release->attempts > 1) {
+        release_log_sayf(&r->log, " !     The release's worker was started again; going on.");
+        return;
+    }
+    buf_init(&b, 4096);
+    for (size_t i = 0; i < f->n; i++)
+        (void) buf_addf(&b, "%s%s=%d", i > 0 ? " " : "", f->v[i].process, f->v[i].count);
+    release_log_sayf(&r->log, "-----> Releasing v%" PRId64 "%s%s", r->release->version, f->n > 0 ? ": " : "", buf_str(&b));
+}
+
+static int walk(struct run *r, struct err *err)
+{
+    enum step s = prepare(r);
+    int rc = 0;
+
+    say_begin(r);
+    while (s != STEP_END) {
+        enum outcome o = step_do(r, s, err);
+
+        if (o == OUTCOME_FAILED && step_next(s, o) == STEP_END)
+            rc = -1;
+        s = step_next(s, o);
+    }
+    return rc;
+}
+
+int release_run(const struct release_worker *w, struct release *release, struct err *err)
+{
+    struct run r = { .w = w, .release = release };
+    cleanup_free char *path = store_release_log(w->store, release->id);
+    int rc = -1;
+
+    if (apps_get_id(w->store, release->app_id, &r.app, err) < 0)
+        return -1;
+    if (release_log_open(&r.log, path, err) == 0) {
+        r.call = (struct target_call){ .say = release_log_say, .say_arg = &r.log, .canceled = pulse_stopped,
+                                       .canceled_arg = w->pulse, .wake_fd = pulse_fd(w->pulse) };
+        rc = walk(&r, err);
+    }
+    if (r.target != NULL)
+        w->ops->close(r.target);
+    config_set_release(&r.config);
+    release_log_close(&r.log);
+    app_release(&r.app);
+    free(r.url);
+    return rc;
+}

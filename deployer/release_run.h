@@ -1,0 +1,49 @@
+/* A release in work: what its steps share. For deployer/release*.c only. */
+#ifndef SLIPWAY_DEPLOYER_RELEASE_RUN_H
+#define SLIPWAY_DEPLOYER_RELEASE_RUN_H
+
+#include "deployer/release.h"
+#include "deployer/release_log.h"
+
+struct run {
+    const struct release_worker *w;
+    struct release *release;
+    struct app app;
+    struct config_set config;    /* run scope, opened */
+    struct target *target;       /* NULL until it is needed */
+    struct release_log log;
+    struct target_call call;
+    struct inventory_item *made; /* what the target said it made, until it is written down */
+    size_t n_made;
+    struct err failure;          /* why the release has failed */
+    bool canceled;
+    char *url;
+};
+
+/* The run scope's values of a config version, opened. */
+int run_config(struct run *r, int64_t version, struct config_set *ret, struct err *err);
+
+/* Opens the target where that hasn't been done. */
+int run_target(struct run *r, struct err *err);
+
+/* Applies a release (this one, or the one that is put back) and writes the objects down, also those of an
+ * apply that failed half-way. Release *ret. */
+int run_apply(struct run *r, const struct target_release *t, struct target_applied *ret, struct err *err);
+
+/* Removes what the app has from other releases than `keep`. What stays is tried again by the next release. */
+void run_prune(struct run *r, int64_t keep);
+
+/* " !     v8 failed: …" */
+void run_say_failed(struct run *r);
+
+/* The steps (deployer/step.h). 0 or -1; what a -1 means is told from the pulse. */
+int step_publish(struct run *r, struct err *err);
+int step_command(struct run *r, struct err *err);
+int step_apply(struct run *r, struct err *err);
+int step_rollout(struct run *r, struct err *err);
+int step_finish(struct run *r, struct err *err);
+int step_restore(struct run *r, struct err *err);
+int step_fail(struct run *r, struct err *err);
+int step_hand_back(struct run *r, struct err *err);
+
+#endif

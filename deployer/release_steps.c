@@ -1,0 +1,260 @@
+#include "config.h"
+
+#include "deployer/release_run.h"
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "sql/seal.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static double seconds(int64_t ms)
+{
+    return (double) ms / 1000;
+}
+
+/* The run scope's values of a config version, opened. */
+int run_config(struct run *r, int64_t version, struct config_set *ret, struct err *err)
+{
+    struct config_set all = { NULL, 0 }, run = { NULL, 0 };
+    int rc = config_get(r->w->store, r->app.id, version, &all, err);
+
+    for (size_t i = 0; rc == 0 && i < all.n; i++) {
+        struct config_var *v = &all.v[i];
+
+        if (!v->run)
+            continue;
+        rc = seal_open(r->w->conf->state, SEAL_RUN, r->app.id, v->name, v->sealed_run, v->sealed_run_len, &v->value,
+                       &v->value_len, err);
+        if (rc < 0)
+            break;
+        run.v = xrealloc_n(run.v, run.n + 1, sizeof(*run.v));
+        run.v[run.n++] = *v;
+        memset(v, 0, sizeof(*v));
+    }
+    config_set_release(&all);
+    if (rc < 0) {
+        config_set_release(&run);
+        return err_wrap(err, "config version %" PRId64, version);
+    }
+    *ret = run;
+    return 0;
+}
+
+int run_target(struct run *r, struct err *err)
+{
+    return r->target != NULL ? 0 : r->w->ops->open(r->w->conf, &r->target, err);
+}
+
+static struct target_release target_release(struct run *r)
+{
+    return (struct target_release){ .app = &r->app, .release = r->release, .image = r->release->image,
+                                    .config = &r->config };
+}
+
+int step_publish(struct run *r, struct err *err)
+{
+    struct release *rel = r->release;
+    uint64_t start = loop_now();
+    char *image = NULL;
+
+    if (r->w->publish(&(struct publish){ .conf = r->w->conf, .app = r->app.name, .source_image = rel->source_image,
+                                         .digest = rel->digest, .version = rel->version, .call = &r->call },
+                      &image, err) < 0)
+        return err_wrap(err, "the image can't be published");
+    free(rel->image);
+    rel->image = image;
+    rel->publish_ms = (int64_t) (loop_now() - start);
+    return releases_published(r->w->store, r->w->me, rel->id, image, rel->publish_ms, err);
+}
+
+/* What the person wrote in the Procfile, out of what the image runs. */
+static char *command_text(const struct process *p)
+{
+    char *const *v = vec_argv(&p->command);
+    cleanup_buf struct buf b;
+    size_t from = 0;
+
+    buf_init(&b, 512);
+    if (p->command.n >= 3 && strcmp(v[1], "-c") == 0)
+        from = 2;
+    for (size_t i = from; i < p->command.n; i++)
+        (void) buf_addf(&b, "%s%s", i > from ? " " : "", v[i]);
+    for (size_t i = 0; i < p->args.n && from == 0; i++)
+        (void) buf_addf(&b, " %s", p->args.v[i]);
+    return xstrndup(buf_str(&b), strcspn(buf_str(&b), "\r\n"));
+}
+
+int step_command(struct run *r, struct err *err)
+{
+    struct release *rel = r->release;
+    const struct process *p = processes_find(&rel->processes, "release");
+    struct target_release t = target_release(r);
+    cleanup_free char *text = NULL;
+    uint64_t start = loop_now();
+
+    if (p == NULL || !rel->run_release_command || rel->command_done)
+        return 0;
+    text = command_text(p);
+    if (run_target(r, err) < 0)
+        return -1;
+    if (r->w->ops->release_command(r->target, &t, &r->call, r->w->conf->release_timeout, err) < 0) {
+        release_log_sayf(&r->log, "       release: %s ... failed", text);
+        return err_wrap(err, "the release command");
+    }
+    rel->command_ms = (int64_t) (loop_now() - start);
+    if (releases_command_done(r->w->store, r->w->me, rel->id, rel->command_ms, err) < 0)
+        return -1;
+    rel->command_done = true;
+    release_log_sayf(&r->log, "       release: %s ... done (%.1f s)", text, seconds(rel->command_ms));
+    return 0;
+}
+
+static int on_object(void *arg, const struct inventory_item *item, struct err *err)
+{
+    struct run *r = arg;
+
+    (void) err;
+    r->made = xrealloc_n(r->made, r->n_made + 1, sizeof(*r->made));
+    r->made[r->n_made++] = (struct inventory_item){
+        .api_version = xstrdup(item->api_version), .kind = xstrdup(item->kind),
+        .namespace = xstrdup(item->namespace), .name = xstrdup(item->name), .uid = xstrdup(item->uid),
+        .release_id = item->release_id,
+    };
+    return 0;
+}
+
+/* One transaction for all objects: each costs a wait for the disk. */
+static int inventory_write(struct run *r, struct err *err)
+{
+    bool own;
+    int rc = store_enter(r->w->store, &own, err);
+
+    for (size_t i = 0; i < r->n_made; i++) {
+        if (rc == 0)
+            rc = inventory_put(r->w->store, r->app.id, &r->made[i], err);
+        inventory_item_release(&r->made[i]);
+    }
+    free(r->made);
+    r->made = NULL;
+    r->n_made = 0;
+    return store_leave(r->w->store, own, rc, err);
+}
+
+int run_apply(struct run *r, const struct target_release *t, struct target_applied *ret, struct err *err)
+{
+    struct err why = ERR_INIT;
+    int rc = r->w->ops->apply(r->target, t, &r->call, on_object, r, ret, &why);
+    int written = inventory_write(r, rc == 0 ? &why : NULL);
+
+    if (rc == 0 && written < 0)
+        target_applied_release(ret);
+    if (rc < 0 || written < 0) {
+        if (err != NULL)
+            *err = why;
+        return -1;
+    }
+    return 0;
+}
+
+int step_apply(struct run *r, struct err *err)
+{
+    struct target_release t = target_release(r);
+    struct target_applied applied = { .url = NULL };
+    uint64_t start = loop_now();
+    int rc;
+
+    if (run_target(r, err) < 0 || run_apply(r, &t, &applied, err) < 0)
+        return -1;
+    r->release->apply_ms = (int64_t) (loop_now() - start);
+    free(r->url);
+    r->url = steal_ptr(applied.url);
+    rc = releases_manifests(r->w->store, r->w->me, r->release->id, applied.manifests, r->release->apply_ms, err);
+    target_applied_release(&applied);
+    return rc;
+}
+
+int step_rollout(struct run *r, struct err *err)
+{
+    struct target_release t = target_release(r);
+    uint64_t start = loop_now();
+
+    if (r->w->ops->watch(r->target, &t, &r->call, r->w->conf->rollout_timeout, err) < 0)
+        return -1;
+    r->release->rollout_ms = (int64_t) (loop_now() - start);
+    return 0;
+}
+
+static int on_removed(void *arg, const struct inventory_item *item, struct err *err)
+{
+    struct run *r = arg;
+
+    return inventory_drop(r->w->store, r->app.id, item, err);
+}
+
+void run_prune(struct run *r, int64_t keep)
+{
+    struct inventory_item *v = NULL;
+    size_t n = 0, old = 0;
+    struct err err = ERR_INIT;
+    int rc = inventory_list(r->w->store, r->app.id, &v, &n, &err);
+
+    for (size_t i = 0; i < n; i++) {
+        struct inventory_item item = v[i];
+
+        if (item.release_id == keep)
+            continue;
+        v[i] = v[old];
+        v[old++] = item;
+    }
+    if (rc == 0 && old > 0)
+        rc = r->w->ops->prune(r->target, &r->app, v, old, on_removed, r, &err);
+    if (rc < 0)
+        log_warn("objects of earlier releases stay for now: %s", err.msg);
+    for (size_t i = 0; i < n; i++)
+        inventory_item_release(&v[i]);
+    free(v);
+}
+
+static void say_live(struct run *r)
+{
+    const struct release *rel = r->release;
+    int64_t began = rel->created_at;
+    cleanup_buf struct buf parts;
+    struct build b;
+
+    buf_init(&parts, 256);
+    /* A rollback or a change of config names the build that its image came from; that one isn't timed again. */
+    if (rel->build_id != 0 && builds_get(r->w->store, rel->build_id, &b, NULL) == 0) {
+        if (b.release_id == rel->id) {
+            began = b.created_at;
+            (void) buf_addf(&parts, "build %.1f, ", seconds(b.built_at - b.started_at));
+        }
+        build_release(&b);
+    }
+    if (rel->publish_ms >= 0)
+        (void) buf_addf(&parts, "publish %.1f, ", seconds(rel->publish_ms));
+    if (rel->command_ms >= 0)
+        (void) buf_addf(&parts, "release %.1f, ", seconds(rel->command_ms));
+    (void) buf_addf(&parts, "rollout %.1f", seconds(rel->apply_ms + rel->rollout_ms));
+    release_log_sayf(&r->log, "=====> v%" PRId64 " is live after %.1f s (%s)", rel->version, seconds(store_now() - began), buf_str(&parts));
+    if (r->url != NULL)
+        release_log_sayf(&r->log, "       %s", r->url);
+}
+
+int step_finish(struct run *r, struct err *err)
+{
+    const struct release *rel = r->release;
+
+    /* Before the row: who follows stops reading when the row has ended. */
+    say_live(r);
+    if (releases_live(r->w->store, r->w->me, rel->id, r->url, rel->rollout_ms, err) < 0) {
+        release_log_sayf(&r->log, " !     It could not be written down and is tried again: %s", err->msg);
+        return -1;
+    }
+    run_prune(r, rel->id);
+    return 0;
+}
