@@ -124,11 +124,11 @@ static void say_begin(struct run *r)
     const struct formation *f = &r->release->formation;
     cleanup_buf struct buf b;
 
+    buf_init(&b, 4096);
     if (r->release->attempts > 1) {
         release_log_sayf(&r->log, " !     The release's worker was started again; going on.");
         return;
     }
-    buf_init(&b, 4096);
     for (size_t i = 0; i < f->n; i++)
         (void) buf_addf(&b, "%s%s=%d", i > 0 ? " " : "", f->v[i].process, f->v[i].count);
     release_log_sayf(&r->log, "-----> Releasing v%" PRId64 "%s%s", r->release->version, f->n > 0 ? ": " : "", buf_str(&b));

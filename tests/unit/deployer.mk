@@ -7,3 +7,17 @@ EXTRA_DIST += tests/unit/test_publish.sh tests/unit/publish.py tests/fakes/regis
 tests_unit_publish_tool_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_publish_tool_LDADD = deployer/libdeployer.a base/libbase.a $(CURL_LIBS) $(JANSSON_LIBS) \
     $(SODIUM_LIBS) $(INIH_LIBS)
+
+# Releases
+release_tests = tests/unit/test_release tests/unit/test_step
+check_PROGRAMS += $(release_tests)
+TESTS += $(release_tests)
+release_test_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS)
+release_test_ldadd = tests/libsqlfixture.a $(deployer_libs) $(CMOCKA_LIBS)
+tests_unit_test_release_SOURCES = tests/unit/test_release.c tests/fakes/fake_target.c tests/fakes/fake_target.h
+tests_unit_test_release_CFLAGS = $(release_test_cflags)
+tests_unit_test_release_LDADD = $(release_test_ldadd)
+tests_unit_test_step_CFLAGS = $(release_test_cflags)
+tests_unit_test_step_LDADD = $(release_test_ldadd)
+
+include tests/unit/kubernetes.mk

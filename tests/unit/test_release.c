@@ -1,0 +1,576 @@
+/* Releases against a target that fails, is canceled and is killed at every call. The database is real. */
+#include "config.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "deployer/release.h"
+#include "tests/fakes/fake_target.h"
+#include "tests/unit/sql_fixture.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define CALLS_MAX 30 /* no release makes more calls than this */
+
+static struct conf conf;
+
+static int setup(void **state)
+{
+    struct fixture *f;
+
+    if (fixture_setup(state) != 0)
+        return -1;
+    f = *state;
+    OK(conf_load(&conf, NULL, &err));
+    free(conf.state);
+    conf.state = xstrdup(f->state);
+    fake.folder = f->state;
+    fake_forget();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    conf_release(&conf);
+    return fixture_teardown(state);
+}
+
+/* Leases the next release and runs it in this process. Returns what release_run did, 2 where there was none. */
+static int work(struct store *s, const char *owner)
+{
+    struct lease me;
+    struct pulse pulse;
+    struct release r;
+    struct release_worker w = { .conf = &conf, .store = s, .me = &me, .ops = &fake_target, .publish = fake_publish,
+                                .pulse = &pulse };
+    struct err err = ERR_INIT;
+    int rc;
+
+    if (lease_self(owner, &me, &err) < 0 || pulse_init(&pulse, s, &me, &err) < 0)
+        return -1;
+    rc = releases_lease(s, &me, &r, &err);
+    if (rc == 1) {
+        pulse_begin(&pulse, r.id, r.cancel);
+        rc = release_run(&w, &r, &err);
+        release_release(&r);
+    } else if (rc == 0) {
+        rc = 2;
+    }
+    pulse_release(&pulse);
+    return rc;
+}
+
+/* The same in a process that may be killed. True where it was. */
+static bool work_killed(struct fixture *f)
+{
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0) {
+        struct store *s;
+        struct err err = ERR_INIT;
+
+        _exit(store_open(f->state, false, &s, &err) == 0 && work(s, "child") == 0 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFSIGNALED(status)) {
+        assert_int_equal(WTERMSIG(status), SIGKILL);
+        return true;
+    }
+    assert_int_equal(WEXITSTATUS(status), 0);
+    return false;
+}
+
+static char *log_text(struct fixture *f, int64_t id)
+{
+    cleanup_free char *path = store_release_log(f->store, id);
+    struct buf b;
+
+    buf_init(&b, 1 << 20);
+    OK(path_read(path, &b, &err));
+    return buf_steal(&b);
+}
+
+static void has(struct fixture *f, int64_t id, const char *text)
+{
+    cleanup_free char *log = log_text(f, id);
+
+    if (strstr(log, text) == NULL)
+        fail_msg("\"%s\" is missing in:\n%s", text, log);
+}
+
+static void calls_are(const char *expected)
+{
+    cleanup_free char *calls = fake_read("calls.txt");
+
+    assert_string_equal(calls, expected);
+}
+
+static void holds(const char *expected)
+{
+    cleanup_free char *text = fake_read("holds.txt");
+
+    assert_string_equal(text, expected);
+}
+
+static enum release_state state_of(struct fixture *f, int64_t id, char **ret_reason)
+{
+    struct release r;
+    enum release_state s;
+
+    OK(releases_get(f->store, id, &r, &err));
+    s = r.state;
+    if (ret_reason != NULL)
+        *ret_reason = steal_ptr(r.reason);
+    release_release(&r);
+    return s;
+}
+
+static void state_is(struct fixture *f, int64_t id, enum release_state want, const char *reason)
+{
+    cleanup_free char *got = NULL;
+    enum release_state s = state_of(f, id, &got);
+
+    assert_string_equal(release_state_name(s), release_state_name(want));
+    if (reason != NULL)
+        assert_string_equal(got != NULL ? got : "(none)", reason);
+}
+
+static int64_t live_version(struct fixture *f)
+{
+    struct app a;
+    int64_t v;
+
+    OK(apps_get_id(f->store, f->shop, &a, &err));
+    v = a.live_version;
+    app_release(&a);
+    return v;
+}
+
+/* A first release that is live. */
+static int64_t live(struct fixture *f)
+{
+    int64_t id = fixture_built(f, f->shop);
+
+    assert_int_equal(work(f->store, "live"), 0);
+    state_is(f, id, RELEASE_LIVE, NULL);
+    fake_forget();
+    return id;
+}
+
+static void set_config(struct fixture *f)
+{
+    const struct config_change change[] = {
+        { .name = "PASSWORD", .value = "hunter2-hunter2", .value_len = 15, .run = true },
+        { .name = "TOKEN", .value = "build-only-value", .value_len = 16, .build = true },
+    };
+    int64_t version;
+
+    OK(store_begin(f->store, &err));
+    OK(config_change(f->store, f->shop, change, countof(change), &version, &err));
+    OK(store_commit(f->store, &err));
+}
+
+static void test_live(void **state)
+{
+    struct fixture *f = *state;
+    cleanup_free char *log = NULL;
+    int64_t id;
+    struct release r;
+
+    set_config(f);
+    id = fixture_built(f, f->shop);
+    assert_int_equal(work(f->store, "one"), 0);
+    state_is(f, id, RELEASE_LIVE, NULL);
+    calls_are("publish v1\nopen \ncommand v1 web=1 worker=0 PASSWORD:15\napply v1 web=1 worker=0 PASSWORD:15\n"
+              "watch v1 web=1 worker=0 PASSWORD:15\n");
+    has(f, id, "-----> Releasing v1: web=1 worker=0\n");
+    has(f, id, "       migrating with [PASSWORD hidden]\n");
+    has(f, id, "       release: true ... done (0.");
+    has(f, id, "=====> v1 is live after 0.");
+    has(f, id, " (build 0.0, publish 0.0, release 0.0, rollout 0.0)\n       https://shop.example.com\n");
+    log = log_text(f, id);
+    assert_null(strstr(log, "hunter2"));
+    OK(releases_get(f->store, id, &r, &err));
+    assert_string_equal(r.image, "registry.example.com/shop@sha256:00");
+    assert_string_equal(r.url, "https://shop.example.com");
+    assert_true(r.command_done);
+    assert_true(r.publish_ms >= 0 && r.command_ms >= 0 && r.apply_ms >= 0 && r.rollout_ms >= 0);
+    release_release(&r);
+    assert_int_equal(work(f->store, "one"), 2);
+
+    /* The second: what only the first had is removed. */
+    fake_forget();
+    id = fixture_built(f, f->shop);
+    assert_int_equal(work(f->store, "one"), 0);
+    calls_are("publish v2\nopen \ncommand v2 web=1 worker=0 PASSWORD:15\napply v2 web=1 worker=0 PASSWORD:15\n"
+              "watch v2 web=1 worker=0 PASSWORD:15\nprune of-v1\n");
+    assert_int_equal(live_version(f), 2);
+}
+
+/* A change of the formation: no release command, and the live release's image. */
+static void test_scale(void **state)
+{
+    struct fixture *f = *state;
+    struct formation formation = { NULL, 0 };
+    struct release_new n = { .app_id = f->shop, .user_id = f->bert, .user = "bert", .description = "scale" };
+    int64_t id, version;
+
+    (void) live(f);
+    formation_set(&formation, "web", 3);
+    OK(formation_put(f->store, f->shop, &formation, &err));
+    formation_release(&formation);
+    OK(releases_create(f->store, &n, &id, &version, &err));
+    assert_int_equal(work(f->store, "one"), 0);
+    state_is(f, id, RELEASE_LIVE, NULL);
+    holds("v2 web=3 worker=0");
+    has(f, id, "=====> v2 is live after 0.");
+    has(f, id, "(rollout 0.0)");
+    calls_are("open \napply v2 web=3 worker=0\nwatch v2 web=3 worker=0\nprune of-v1\n");
+}
+
+static void test_fails(void **state)
+{
+    static const struct {
+        const char *op, *reason;
+        bool restored;
+    } cases[] = {
+        { "publish", "the image can't be published: publish went wrong", false },
+        { "open", "open went wrong", false },
+        { "command", "the release command: command went wrong", false },
+    };
+    struct fixture *f = *state;
+    int64_t id;
+
+    (void) live(f);
+    for (size_t i = 0; i < countof(cases); i++) {
+        fake.op = cases[i].op;
+        fake.fault = FAKE_FAIL;
+        id = fixture_built(f, f->shop);
+        assert_int_equal(work(f->store, "one"), 0);
+        state_is(f, id, RELEASE_FAILED, cases[i].reason);
+        has(f, id, " failed: ");
+        has(f, id, " !     v1 is still live.\n");
+        holds("v1 web=1 worker=0");
+        assert_int_equal(live_version(f), 1);
+        fake_forget();
+    }
+    /* A prune that fails does not matter; the next release does it. */
+    fake.op = "prune";
+    fake.fault = FAKE_FAIL;
+    id = fixture_built(f, f->shop);
+    assert_int_equal(work(f->store, "one"), 0);
+    state_is(f, id, RELEASE_LIVE, NULL);
+    fake_forget();
+    (void) fixture_built(f, f->shop);
+    assert_int_equal(work(f->store, "one"), 0);
+    {
+        cleanup_free char *calls = fake_read("calls.txt");
+        assert_non_null(strstr(calls, "prune of-v1\n"));
+        assert_non_null(strstr(calls, "prune of-v5\n"));
+    }
+}
+
+/* apply or watch of the new release fails: the live one is applied, watched, and the rest removed. */
+static void test_restores(void **state)
+{
+    struct fixture *f = *state;
+    int64_t id;
+
+    (void) live(f);
+    for (int at = 4; at <= 5; at++) {
+        fake.at = at; /* publish, open, command, apply, watch */
+        fake.fault = FAKE_FAIL_AFTER;
+        id = fixture_built(f, f->shop);
+        assert_int_equal(work(f->store, "one"), 0);
+        state_is(f, id, RELEASE_FAILED, at == 4 ? "apply went wrong" : "watch went wrong");
+        holds("v1 web=1 worker=0 restore");
+        has(f, id, at == 4 ? "failed: apply went wrong\n" : "failed: watch went wrong\n");
+        has(f, id, " !     v1 is still live.\n");
+        assert_int_equal(live_version(f), 1);
+        {
+            cleanup_free char *calls = fake_read("calls.txt");
+            cleanup_free char *end = xasprintf("apply v1 web=1 worker=0 restore\nwatch v1 web=1 worker=0 restore\n"
+                                               "prune of-v%d\n", at - 2);
+            assert_non_null(strstr(calls, end));
+        }
+        fake_forget();
+    }
+}
+
+/* Not even the live one can be put back: it is said, and the release has failed all the same. */
+static void test_restore_fails(void **state)
+{
+    struct fixture *f = *state;
+    int64_t id;
+
+    (void) live(f);
+    fake.op = "watch";
+    fake.fault = FAKE_FAIL;
+    id = fixture_built(f, f->shop);
+    assert_int_equal(work(f->store, "one"), 0);
+    state_is(f, id, RELEASE_FAILED, "watch went wrong");
+    has(f, id, " !     v1 could not be put back: watch went wrong.");
+}
+
+static void test_first_fails(void **state)
+{
+    struct fixture *f = *state;
+    int64_t id = fixture_built(f, f->shop);
+
+    fake.at = 5;
+    fake.fault = FAKE_FAIL;
+    assert_int_equal(work(f->store, "one"), 0);
+    state_is(f, id, RELEASE_FAILED, "watch went wrong");
+    holds("v1 web=0 worker=0 release=0 restore");
+    has(f, id, " !     Nothing was live before, and nothing of v1 runs on.\n");
+    assert_int_equal(live_version(f), 0);
+    fake_forget();
+    id = fixture_built(f, f->shop);
+    assert_int_equal(work(f->store, "one"), 0);
+    state_is(f, id, RELEASE_LIVE, NULL);
+    holds("v2 web=1 worker=0");
+}
+
+struct hook { struct fixture *f; int64_t id; };
+
+static void cancel(void *arg, const struct target_call *c)
+{
+    struct hook *h = arg;
+
+    (void) c;
+    if (h->id != 0)
+        OK(releases_cancel(h->f->store, h->id, "anna", &err));
+    h->id = 0;
+}
+
+/* Canceled before, and at each call. */
+static void test_canceled(void **state)
+{
+    struct fixture *f = *state;
+    struct hook h = { f, 0 };
+    int64_t id;
+
+    (void) live(f);
+    for (int at = 1; at <= 5; at++) {
+        if (at == 2)
+            continue; /* open takes no target_call */
+        fake.at = at;
+        fake.fault = FAKE_HOOK;
+        fake.hook = cancel;
+        fake.hook_arg = &h;
+        h.id = id = fixture_built(f, f->shop);
+        assert_int_equal(work(f->store, "one"), 0);
+        state_is(f, id, RELEASE_CANCELED, "canceled by anna");
+        has(f, id, " was not released: canceled by anna\n");
+        has(f, id, " !     v1 is still live.\n");
+        assert_int_equal(live_version(f), 1);
+        holds(at >= 4 ? "v1 web=1 worker=0 restore" : "v1 web=1 worker=0");
+        fake_forget();
+    }
+}
+
+static void stop(void *arg, const struct target_call *c)
+{
+    struct pulse *p = c->canceled_arg;
+
+    (void) arg;
+    (void) raise(SIGTERM);
+    (void) pulse_stopped(p);
+    assert_true(p->term_at != 0);
+    p->term_at -= PULSE_DRAIN_MS; /* as if the time were over */
+}
+
+/* The server stops at each call: handed back, and the next worker goes on. */
+static void test_handed_back(void **state)
+{
+    struct fixture *f = *state;
+
+    (void) live(f);
+    for (int at = 1; at <= 5; at++) {
+        int64_t id = fixture_built(f, f->shop);
+
+        if (at == 2)
+            at++;
+        fake.at = at;
+        fake.fault = FAKE_HOOK;
+        fake.hook = stop;
+        assert_int_equal(work(f->store, "one"), 0);
+        state_is(f, id, RELEASE_PENDING, NULL);
+        has(f, id, "The server stops");
+        fake_forget();
+        assert_int_equal(work(f->store, "two"), 0);
+        state_is(f, id, RELEASE_LIVE, NULL);
+        fake_forget();
+    }
+}
+
+/* Handed back in the middle of a rollout and then canceled: the live one is put back. */
+static void test_canceled_after_hand_back(void **state)
+{
+    struct fixture *f = *state;
+    int64_t id;
+
+    (void) live(f);
+    id = fixture_built(f, f->shop);
+    fake.at = 5;
+    fake.fault = FAKE_HOOK;
+    fake.hook = stop;
+    assert_int_equal(work(f->store, "one"), 0);
+    state_is(f, id, RELEASE_PENDING, NULL);
+    OK(releases_cancel(f->store, id, "anna", &err));
+    fake_forget();
+    assert_int_equal(work(f->store, "two"), 0);
+    state_is(f, id, RELEASE_CANCELED, "canceled by anna");
+    holds("v1 web=1 worker=0 restore");
+}
+
+/* Another process takes the lease: this one touches nothing more. */
+static void steal(void *arg, const struct target_call *c)
+{
+    struct hook *h = arg;
+    struct pulse *p = c->canceled_arg;
+
+    OK(store_exec(h->f->store, &err, "UPDATE releases SET lease_owner = 'other' WHERE id = ?", "i", h->id));
+    p->renewed_at -= LEASE_RENEW_MS;
+}
+
+static void test_lost(void **state)
+{
+    struct fixture *f = *state;
+    struct hook h = { f, 0 };
+
+    (void) live(f);
+    h.id = fixture_built(f, f->shop);
+    fake.at = 4;
+    fake.fault = FAKE_HOOK;
+    fake.hook = steal;
+    fake.hook_arg = &h;
+    assert_int_equal(work(f->store, "one"), 0);
+    state_is(f, h.id, RELEASE_RELEASING, NULL);
+    holds("v1 web=1 worker=0");
+    calls_are("publish v2\nopen \ncommand v2 web=1 worker=0\napply v2 web=1 worker=0\n");
+}
+
+/* kill -9 before and after each call's effect; the next worker always ends it live, and the command has run to
+ * its end once it was written down. */
+static void killed(struct fixture *f, enum fake_fault fault, const char *failing)
+{
+    for (int at = 1;; at++) {
+        int64_t id = fixture_built(f, f->shop);
+        int64_t before = live_version(f);
+        bool was;
+
+        assert_true(at < CALLS_MAX);
+        fake.at = at;
+        fake.fault = fault;
+        was = work_killed(f);
+        fake_forget();
+        if (was) {
+            enum release_state s = state_of(f, id, NULL);
+
+            /* Dead after the row was written: what is left is only the removal of old objects. */
+            if (s != RELEASE_LIVE) {
+                assert_int_equal(s, RELEASE_RELEASING);
+                fake.op = failing;
+                fake.fault = FAKE_FAIL;
+                assert_int_equal(work(f->store, "next"), 0);
+                fake_forget();
+            }
+        }
+        if (failing == NULL || !was || state_of(f, id, NULL) == RELEASE_LIVE) {
+            cleanup_free char *now = xasprintf("v%" PRId64 " web=1 worker=0", live_version(f));
+
+            state_is(f, id, RELEASE_LIVE, NULL);
+            holds(now);
+        } else {
+            state_is(f, id, RELEASE_FAILED, NULL);
+            assert_int_equal(live_version(f), before);
+        }
+        if (!was)
+            return;
+    }
+}
+
+static void test_killed(void **state)
+{
+    (void) live(*state);
+    killed(*state, FAKE_KILL, NULL);
+    killed(*state, FAKE_KILL_AFTER, NULL);
+}
+
+/* Killed at each call of putting the live release back. */
+static void test_killed_in_restore(void **state)
+{
+    struct fixture *f = *state;
+
+    (void) live(f);
+    for (int at = 1; at < CALLS_MAX; at++) {
+        int64_t id = fixture_built(f, f->shop);
+        bool was;
+
+        /* One process fails in watch; the next is killed at its at-th call. */
+        fake.op = "watch";
+        fake.fault = FAKE_KILL;
+        assert_true(work_killed(f));
+        fake_forget();
+        OK(releases_cancel(f->store, id, "anna", &err));
+        fake.at = at;
+        fake.fault = at % 2 != 0 ? FAKE_KILL : FAKE_KILL_AFTER;
+        was = work_killed(f);
+        fake_forget();
+        if (was)
+            assert_int_equal(work(f->store, "next"), 0);
+        state_is(f, id, RELEASE_CANCELED, "canceled by anna");
+        holds("v1 web=1 worker=0 restore");
+        assert_int_equal(live_version(f), 1);
+        has(f, id, " !     v1 is still live.\n");
+        fake_forget();
+        if (!was)
+            return;
+    }
+    fail();
+}
+
+/* Three workers die: the fourth only puts the live release back. */
+static void test_gives_up(void **state)
+{
+    struct fixture *f = *state;
+    int64_t id;
+
+    (void) live(f);
+    id = fixture_built(f, f->shop);
+    for (int i = 0; i < 3; i++) {
+        fake.op = "watch";
+        fake.fault = FAKE_KILL;
+        fake.calls = 0;
+        assert_true(work_killed(f));
+    }
+    fake_forget();
+    assert_int_equal(work(f->store, "next"), 0);
+    state_is(f, id, RELEASE_CANCELED, NULL);
+    holds("v1 web=1 worker=0 restore");
+    has(f, id, "died three times");
+}
+
+int main(void)
+{
+#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_live),     TEST(test_scale),          TEST(test_fails),
+        TEST(test_restores), TEST(test_restore_fails),  TEST(test_first_fails),
+        TEST(test_canceled), TEST(test_handed_back),    TEST(test_canceled_after_hand_back),
+        TEST(test_lost),     TEST(test_killed),         TEST(test_killed_in_restore),
+        TEST(test_gives_up),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
