@@ -349,10 +349,13 @@ void rollout_progress(const struct rollout *r, struct buf *out)
 {
     bool any = false;
 
+    for (size_t i = 0; i < r->n_deployments; i++)
+        if (!r->deployments[i].seen)
+            return;
     for (size_t i = 0; i < r->n_deployments; i++) {
         const struct deployment *d = &r->deployments[i];
 
-        if (!d->seen || d->wanted == 0)
+        if (d->wanted == 0)
             continue;
         (void) buf_addf(out, "%s%s %d/%d ready", any ? ", " : "", d->process, shown_ready(r, d),
                         d->wanted);

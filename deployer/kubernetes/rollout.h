@@ -41,7 +41,8 @@ void rollout_failure_release(struct rollout_failure *f);
 enum rollout_verdict rollout_judge(struct rollout *r, int64_t now, int *ret_again_ms,
                                    struct rollout_failure *ret);
 
-/* "web 1/2 ready, worker 1/1 ready": appended to out. Processes that need no instance are left out. */
+/* "web 1/2 ready, worker 1/1 ready": appended to out, once all Deployments were seen. Processes that need
+ * no instance are left out. */
 void rollout_progress(const struct rollout *r, struct buf *out);
 
 /* Fills *ret as rollout_judge does where the time is over: says who isn't ready and what is known of it. */

@@ -1,0 +1,235 @@
+#include "config.h"
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "deployer/kubernetes/manifest.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+struct fixture {
+    struct conf conf;
+    struct app app;
+    struct release release;
+    struct config_var vars[4];
+    struct config_set config;
+    struct manifest_input in;
+};
+
+static void fixture_make(struct fixture *f)
+{
+    struct err err = ERR_INIT;
+
+    memset(f, 0, sizeof(*f));
+    assert_int_equal(conf_load(&f->conf, NULL, &err), 0);
+    f->app = (struct app) { .id = 3, .name = (char *) (uintptr_t) "shop" };
+    f->release = (struct release) { .id = 41, .version = 7, .build_id = 57,
+                                    .commit = (char *) (uintptr_t) "3f2c1ab" };
+    assert_int_equal(processes_parse("[{\"type\":\"web\",\"command\":[\"x\"],\"args\":[],\"default\":true},"
+                                     "{\"type\":\"worker\",\"command\":[\"x\"],\"args\":[],\"default\":false},"
+                                     "{\"type\":\"release\",\"command\":[\"x\"],\"args\":[],\"default\":false}]",
+                                     &f->release.processes, &err), 0);
+    formation_set(&f->release.formation, "web", 2);
+    formation_set(&f->release.formation, "worker", 8);
+    f->vars[0] = (struct config_var) { .name = (char *) (uintptr_t) "GREETING", .run = true,
+                                       .value = (char *) (uintptr_t) "a=\"b\"\n$c /\\ \xc3\xbc",
+                                       .value_len = 14 };
+    f->vars[1] = (struct config_var) { .name = (char *) (uintptr_t) "BUILD_ONLY", .build = true };
+    f->vars[2] = (struct config_var) { .name = (char *) (uintptr_t) "EMPTY", .run = true,
+                                       .value = (char *) (uintptr_t) "" };
+    f->config = (struct config_set) { f->vars, 3 };
+    f->in = (struct manifest_input) {
+        .conf = &f->conf, .app = &f->app, .release = &f->release, .config = &f->config,
+        .image = "registry.example.com/shop@sha256:7f1956ab", .secret = "config-0011223344556677",
+    };
+}
+
+static void fixture_release(struct fixture *f)
+{
+    processes_release(&f->release.processes);
+    formation_release(&f->release.formation);
+    conf_release(&f->conf);
+}
+
+/* Compares with tests/unit/data/NAME.json; GOLDEN_WRITE=1 in the environment writes it instead. */
+static void assert_golden(const char *name, const json_t *doc)
+{
+    const char *top = getenv("top_srcdir");
+    cleanup_free char *path = xasprintf("%s/tests/unit/data/%s.json", top != NULL ? top : ".", name);
+    char *text = json_dumps(doc, JSON_INDENT(2));
+    cleanup_buf struct buf b;
+    struct err err = ERR_INIT;
+
+    if (getenv("GOLDEN_WRITE") != NULL) {
+        cleanup_free char *line = xasprintf("%s\n", text);
+
+        assert_int_equal(path_write(path, line, strlen(line), 0644, &err), 0);
+    }
+    buf_init(&b, 1 << 20);
+    if (path_read(path, &b, &err) < 0)
+        fail_msg("%s", err.msg);
+    buf_truncate(&b, buf_len(&b) - 1);
+    assert_string_equal(text, buf_str(&b));
+    free(text);
+}
+
+static json_t *all(const struct manifest *m)
+{
+    json_t *a = json_array();
+
+    json_array_append(a, m->namespace_);
+    json_array_extend(a, m->base);
+    json_array_extend(a, m->workload);
+    return a;
+}
+
+static void test_golden(void **state)
+{
+    struct fixture f;
+    struct manifest m;
+    struct err err = ERR_INIT;
+    json_t *doc;
+
+    (void) state;
+    fixture_make(&f);
+    assert_int_equal(manifest_render(&f.in, &m, &err), 0);
+    doc = all(&m);
+    assert_golden("manifest_nodeport", doc);
+    json_decref(doc);
+    doc = manifest_public(&m);
+    assert_golden("manifest_public", doc);
+    json_decref(doc);
+    manifest_release(&m);
+    doc = manifest_job(&f.in, 600);
+    assert_golden("manifest_job", doc);
+    json_decref(doc);
+    fixture_release(&f);
+}
+
+static void set(char **setting, const char *value)
+{
+    free(*setting);
+    *setting = xstrdup(value);
+}
+
+static void test_ingress(void **state)
+{
+    struct fixture f;
+    struct manifest m;
+    struct err err = ERR_INIT;
+    json_t *doc;
+
+    (void) state;
+    fixture_make(&f);
+    set(&f.conf.expose, "ingress");
+    assert_int_equal(manifest_render(&f.in, &m, &err), -1);
+    assert_non_null(strstr(err.msg, "domain"));
+    set(&f.conf.domain, "apps.example.com");
+    set(&f.conf.ingress_class, "nginx");
+    f.conf.tls = true;
+    f.in.secret = NULL;
+    f.in.pull_config = "{\"auths\":{}}";
+    assert_int_equal(manifest_render(&f.in, &m, &err), 0);
+    doc = all(&m);
+    assert_golden("manifest_ingress", doc);
+    json_decref(doc);
+    manifest_release(&m);
+    fixture_release(&f);
+}
+
+/* A release that changes neither image nor config has the same pod template; one that does, not. */
+static void test_template(void **state)
+{
+    struct fixture f;
+    struct manifest a, b;
+    struct err err = ERR_INIT;
+    json_t *x, *y;
+
+    (void) state;
+    fixture_make(&f);
+    assert_int_equal(manifest_render(&f.in, &a, &err), 0);
+    f.release.version = 8;
+    f.release.id = 42;
+    f.release.commit = NULL;
+    formation_set(&f.release.formation, "web", 3);
+    assert_int_equal(manifest_render(&f.in, &b, &err), 0);
+    x = json_at(json_array_get(a.workload, 0), "spec.template");
+    y = json_at(json_array_get(b.workload, 0), "spec.template");
+    assert_true(json_equal(x, y));
+    manifest_release(&b);
+    f.in.secret = "config-ffffffffffffffff";
+    assert_int_equal(manifest_render(&f.in, &b, &err), 0);
+    y = json_at(json_array_get(b.workload, 0), "spec.template");
+    assert_string_not_equal(
+        json_string_value(json_object_get(json_at(x, "metadata.annotations"), ANNOTATION_TEMPLATE)),
+        json_string_value(json_object_get(json_at(y, "metadata.annotations"), ANNOTATION_TEMPLATE)));
+    manifest_release(&a);
+    manifest_release(&b);
+    fixture_release(&f);
+}
+
+static void test_values(void **state)
+{
+    struct fixture f;
+    struct manifest m;
+    struct err err = ERR_INIT;
+
+    (void) state;
+    fixture_make(&f);
+    f.vars[0].value = (char *) (uintptr_t) "a\xff";
+    f.vars[0].value_len = 2;
+    assert_int_equal(manifest_render(&f.in, &m, &err), -1);
+    assert_non_null(strstr(err.msg, "GREETING"));
+    f.vars[0].value = (char *) (uintptr_t) "a\0b";
+    f.vars[0].value_len = 3;
+    assert_int_equal(manifest_render(&f.in, &m, &err), -1);
+    fixture_release(&f);
+}
+
+static void test_config_bytes(void **state)
+{
+    struct fixture f;
+    struct buf a, b;
+
+    (void) state;
+    fixture_make(&f);
+    buf_init(&a, 1000);
+    buf_init(&b, 1000);
+    assert_true(manifest_config_bytes(&f.config, &a));
+    f.vars[3] = (struct config_var) { .name = (char *) (uintptr_t) "PORT", .run = true,
+                                      .value = (char *) (uintptr_t) "1", .value_len = 1 };
+    f.config.n = 4; /* PORT is never taken from the config */
+    assert_true(manifest_config_bytes(&f.config, &b));
+    assert_string_equal(buf_str(&a), buf_str(&b));
+    buf_clear(&b);
+    f.vars[2].run = false;
+    assert_true(manifest_config_bytes(&f.config, &b));
+    assert_string_not_equal(buf_str(&a), buf_str(&b));
+    f.config.n = 0;
+    assert_false(manifest_config_bytes(&f.config, &b));
+    buf_release(&a);
+    buf_release(&b);
+    fixture_release(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_ingress),
+        cmocka_unit_test(test_template),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_config_bytes),
+    };
+
+    json_init();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
