@@ -20,4 +20,5 @@ daemon_libdaemon_a_SOURCES = \
     daemon/supervisor.c daemon/supervisor.h
 slipway_CFLAGS = $(daemon_cflags)
 slipway_SOURCES = daemon/main.c
-slipway_LDADD = daemon/libdaemon.a builder/libbuilder.a sql/libsql.a base/libbase.a $(SSH_LIBS) $(LIBS_ALL)
+slipway_LDADD = daemon/libdaemon.a builder/libbuilder.a deployer/libdeployer.a sql/libsql.a base/libbase.a \
+    $(SSH_LIBS) $(YAML_LIBS) $(LIBS_ALL)

@@ -8,6 +8,8 @@
 #include "base/role.h"
 #include "builder/builder.h"
 #include "daemon/check.h"
+#include "deployer/deployer.h"
+#include "deployer/stream.h"
 #include "sql/store.h"
 
 #include <errno.h>
@@ -31,10 +33,18 @@ static int migrate_run(const struct conf *c)
     return (int) err.code;
 }
 
+static int stream_run(const struct conf *c)
+{
+    return stream_main(c, ROLE_FD);
+}
+
 const struct role_row roles[] = {
     { .name = "builder", .user = USER_BUILD, .registry = true, .engine = true, .at_start = true,
       .run = builder_main },
     { .name = "build", .user = USER_BUILD, .registry = true, .engine = true, .run = build_worker_main },
+    { .name = "deployer", .user = USER_DEPLOY, .registry = true, .at_start = true, .run = deployer_main },
+    { .name = "release", .user = USER_DEPLOY, .registry = true, .run = release_worker_main },
+    { .name = "stream", .user = USER_DEPLOY, .run = stream_run },
     { .name = "migrate", .user = USER_GIT, .run = migrate_run },
     { .name = "check-git", .user = USER_GIT, .run = check_git_run },
     { .name = "check-build", .user = USER_BUILD, .registry = true, .engine = true, .run = check_build_run },
