@@ -148,8 +148,11 @@ void table_print(const struct table *t, struct command_ctx *c)
         (void) buf_addstr(&out, s);
         for (size_t w = cell_width(s); !last && w < widths[i % t->columns] + 2; w++)
             (void) buf_addch(&out, ' ');
-        if (last)
-            (void) buf_addch(&out, '\n');
+        if (!last)
+            continue;
+        while (buf_len(&out) > 0 && buf_str(&out)[buf_len(&out) - 1] == ' ')
+            buf_truncate(&out, buf_len(&out) - 1);
+        (void) buf_addch(&out, '\n');
     }
     (void) c->io->out(c->io, buf_str(&out), buf_len(&out));
     buf_release(&out);

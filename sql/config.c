@@ -4,7 +4,7 @@
 #include "sql/seal.h"
 #include "sql/tables.h"
 
-#include <sodium.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +62,14 @@ static void hint_make(const struct config_change *c, char ret[HINT_LEN + 1])
     ret[HINT_LEN] = '\0';
 }
 
+/* Containers' environments travel as UTF-8 (protobuf strings in the CRI, JSON in Docker's API). */
+static bool is_utf8(const char *s, size_t n)
+{
+    json_auto_t *text = json_stringn(s, n);
+
+    return text != NULL;
+}
+
 static int change_check(const struct config_change *c, struct err *err)
 {
     if (config_name_check(c->name, err) != 0)
@@ -76,6 +84,8 @@ static int change_check(const struct config_change *c, struct err *err)
     /* It becomes an environment variable, and those end at a NUL (environ(7)). */
     if (memchr(c->value, '\0', c->value_len) != NULL)
         return err_set(err, ERR_USAGE, "the value of %s holds a NUL byte; an environment variable cannot", c->name);
+    if (!is_utf8(c->value, c->value_len))
+        return err_set(err, ERR_USAGE, "the value of %s is not UTF-8 text; encode it, for example with base64", c->name);
     return 0;
 }
 

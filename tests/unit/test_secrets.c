@@ -115,6 +115,7 @@ static void test_limits(void **state)
     memset(big, 'x', CONFIG_VALUE_MAX + 1);
     refused(f, &(struct config_change) { "A", big, CONFIG_VALUE_MAX + 1, true, false }, 1, "at most 65536");
     refused(f, &(struct config_change) { "A", "a\0b", 3, true, false }, 1, "NUL");
+    refused(f, &(struct config_change) { "A", "\xff\xfe", 2, true, false }, 1, "UTF-8");
     refused(f, &(struct config_change) { "PORT", "1", 1, true, false }, 1, "PORT");
     refused(f, &(struct config_change) { "A", "1", 1, false, false }, 1, "scope");
     for (size_t i = 0; i < countof(c); i++) {
