@@ -3,6 +3,8 @@ noinst_LIBRARIES += deployer/libdeployer.a
 deployer_libdeployer_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SQLITE_CFLAGS) \
     $(YAML_CFLAGS)
 deployer_libdeployer_a_SOURCES = \
+    deployer/log_lines.c deployer/log_lines.h \
+    deployer/rfc3339.c deployer/rfc3339.h \
     deployer/stream.c deployer/stream.h \
     deployer/target.c deployer/target.h \
     deployer/text.c deployer/text.h

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/spawn.h"
-#include "deployer/kubernetes/rfc3339.h"
+#include "deployer/rfc3339.h"
 
 #include <sodium.h>
 #include <stdlib.h>

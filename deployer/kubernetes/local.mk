@@ -16,7 +16,6 @@ deployer_libdeployer_a_SOURCES += \
     deployer/kubernetes/pod.c deployer/kubernetes/pod.h \
     deployer/kubernetes/prune.c \
     deployer/kubernetes/restart.c \
-    deployer/kubernetes/rfc3339.c deployer/kubernetes/rfc3339.h \
     deployer/kubernetes/rollout.c deployer/kubernetes/rollout.h \
     deployer/kubernetes/wait.c \
     deployer/kubernetes/watch.c deployer/kubernetes/watch.h

@@ -1,41 +1,28 @@
 #include "config.h"
 
-#include "base/ipc.h"
 #include "base/json.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include "deployer/kubernetes/instances.h"
-#include "deployer/kubernetes/rfc3339.h"
 #include "deployer/kubernetes/watch.h"
-#include "deployer/text.h"
+#include "deployer/log_lines.h"
+#include "deployer/rfc3339.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #define LOG_LINE_MAX (16 * 1024 + 64)       /* the container runtime's limit and a time stamp */
 #define HISTORY_BYTES (16 * 1024 * 1024)    /* of one instance; a node keeps 10 MiB of a container by default */
 #define AGAIN_MS 1000                       /* before a log that ended is asked for again: the watch says why meanwhile */
-#define SHOWN_MAX (24 * 1024)               /* of one line with its name */
-
-struct line {
-    int64_t ns;
-    size_t order;            /* lines of the same time stay as they came */
-    char *text;              /* whole, with name and newline */
-};
-
-struct lines { struct line *v; size_t n, cap; };
 
 struct logs {
     struct target *target;
     const struct target_logs *query;
     char *namespace_;
     struct instances all;
-    struct lines lines;      /* came, not yet written */
-    size_t order;
+    struct log_lines lines;  /* came, not yet written */
     int fd;
 };
 
@@ -44,9 +31,7 @@ struct source {
     struct logs *logs;
     char *name;
     struct kube_stream *stream;
-    int64_t last_ns;         /* time of the last line taken; 0: none */
-    size_t at_last;          /* lines taken that have this time */
-    size_t skip;             /* of those, still to be passed over: a log is asked for by the second */
+    struct log_cursor cursor;
     int ended_restarts;      /* the container (by its number) whose log is at its end; -1: none */
     uint64_t again_at;
     bool gone;               /* the pod is no more */
@@ -54,87 +39,12 @@ struct source {
 
 /* --- lines */
 
-static void line_take(struct source *s, const char *p, size_t n)
-{
-    struct logs *l = s->logs;
-    char time[RFC3339_SIZE];
-    struct buf b;
-    int64_t ns;
-    size_t len = rfc3339_parse(p, n, &ns);
-
-    /* A piece of an overlong line has no time of its own. */
-    if (len == 0)
-        ns = s->last_ns;
-    else if (len < n && p[len] == ' ')
-        len++;
-    if (ns < s->last_ns)
-        return;
-    if (ns == s->last_ns && s->skip > 0) {
-        s->skip--;
-        return;
-    }
-    s->at_last = ns == s->last_ns ? s->at_last + 1 : 1;
-    s->last_ns = ns;
-    s->skip = 0;
-    rfc3339_format(ns / 1000000, time);
-    buf_init(&b, SHOWN_MAX);
-    (void) buf_addf(&b, "%s %s ", time, s->name);
-    text_clean(&b, p + len, n - len);
-    if (buf_addch(&b, '\n') < 0) {
-        buf_truncate(&b, buf_len(&b) - 1);
-        (void) buf_addch(&b, '\n');
-    }
-    if (l->lines.n == l->lines.cap) {
-        l->lines.cap = l->lines.cap * 2 + 64;
-        l->lines.v = xrealloc_n(l->lines.v, l->lines.cap, sizeof(*l->lines.v));
-    }
-    l->lines.v[l->lines.n++] = (struct line) { ns, l->order++, buf_steal(&b) };
-}
-
 static void on_line(void *arg, const char *line, size_t n)
 {
+    struct source *s = arg;
+
     if (n > 0)
-        line_take(arg, line, n);
-}
-
-static int by_time(const void *a, const void *b)
-{
-    const struct line *p = a, *q = b;
-
-    if (p->ns != q->ns)
-        return p->ns < q->ns ? -1 : 1;
-    return (p->order > q->order) - (p->order < q->order);
-}
-
-/* Writes what has come, in order of time. 1: the peer is gone. */
-static int lines_write(struct logs *l, struct err *err)
-{
-    struct err why = ERR_INIT;
-    struct buf b;
-    int rc = 0;
-
-    if (l->lines.n == 0)
-        return 0;
-    qsort(l->lines.v, l->lines.n, sizeof(*l->lines.v), by_time);
-    buf_init(&b, IPC_PAYLOAD_MAX);
-    for (size_t i = 0; i <= l->lines.n; i++) {
-        bool last = i == l->lines.n;
-
-        if (last || strlen(l->lines.v[i].text) > buf_room(&b)) {
-            if (rc == 0 && ipc_write(l->fd, IPC_STDOUT, buf_str(&b), buf_len(&b), &why) < 0)
-                rc = errno == EPIPE || errno == ECONNRESET ? 1 : -1;
-            buf_clear(&b);
-        }
-        if (last)
-            break;
-        (void) buf_addstr(&b, l->lines.v[i].text);
-        free(l->lines.v[i].text);
-    }
-    l->lines.n = 0;
-    buf_release(&b);
-    if (rc < 0)
-        *err = why;
-    return rc;
+        log_lines_take(&s->logs->lines, &s->cursor, s->name, line, n);
 }
 
 /* --- sources */
@@ -185,12 +95,12 @@ static char *follow_path(const struct logs *l, const struct instance *i)
     cleanup_free char *pod = kind_path_of("Pod", l->namespace_, i->pod.name);
     char since[RFC3339_SIZE];
 
-    if (s->last_ns == 0 && l->query->since_s > 0)
+    if (s->cursor.last_ns == 0 && l->query->since_s > 0)
         return xasprintf("%s/log?container=" CONTAINER "&follow=true&timestamps=true&sinceSeconds=%" PRId64,
                          pod, l->query->since_s);
-    if (s->last_ns == 0)
+    if (s->cursor.last_ns == 0)
         return xasprintf("%s/log?container=" CONTAINER "&follow=true&timestamps=true", pod);
-    rfc3339_format(s->last_ns / 1000000, since);
+    rfc3339_format(s->cursor.last_ns / 1000000, since);
     return xasprintf("%s/log?container=" CONTAINER "&follow=true&timestamps=true&sinceTime=%s", pod,
                      since);
 }
@@ -219,7 +129,7 @@ static int source_service(struct logs *l, struct instance *i, struct err *err)
         return -1;
     if (now < s->again_at)
         return (int) (s->again_at - now);
-    s->skip = s->at_last;
+    log_cursor_again(&s->cursor);
     path = follow_path(l, i);
     s->stream = kube_stream_open(l->target->kube, path, LOG_LINE_MAX, 0, on_line, s, err);
     return s->stream != NULL ? -1 : -2;
@@ -244,7 +154,7 @@ static void history_take(struct source *s, const char *before, const char *now, 
             if (skip > 0)
                 skip--;
             else if (n > 0)
-                line_take(s, p, n);
+                log_lines_take(&s->logs->lines, &s->cursor, s->name, p, n);
             p += n + (p[n] == '\n');
         }
     }
@@ -327,15 +237,6 @@ static void sources_drop(struct logs *l)
     }
 }
 
-/* True when the peer has closed its end. What it sends otherwise is of no use here. */
-static bool peer_is_gone(int fd)
-{
-    char scratch[4096];
-    ssize_t n = recv(fd, scratch, sizeof(scratch), MSG_DONTWAIT);
-
-    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
-}
-
 static int follow(struct logs *l, struct err *err)
 {
     cleanup_free char *pods = kind_path_of("Pod", l->namespace_, NULL);
@@ -361,8 +262,8 @@ static int follow(struct logs *l, struct err *err)
         if (rc == 0)
             rc = kube_poll(l->target->kube, ms, l->fd, &readable, err);
         if (rc == 0)
-            rc = lines_write(l, err);
-        if (rc == 0 && readable && peer_is_gone(l->fd))
+            rc = log_lines_write(&l->lines, l->fd, err);
+        if (rc == 0 && readable && log_peer_gone(l->fd))
             rc = 1;
     }
     kube_watch_close(w);
@@ -387,13 +288,11 @@ int kubernetes_logs(struct target *t, const struct app *app, const struct target
             (void) instances_take(&l.all, o);
         sources_make(&l);
         history_read(&l);
-        rc = lines_write(&l, err);
+        rc = log_lines_write(&l.lines, l.fd, err);
         if (rc == 0 && q->follow)
             rc = follow(&l, err);
     }
-    for (i = 0; i < l.lines.n; i++)
-        free(l.lines.v[i].text);
-    free(l.lines.v);
+    log_lines_release(&l.lines);
     for (i = 0; i < l.all.n; i++)
         source_free(l.all.v[i].data);
     instances_release(&l.all);

@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "deployer/kubernetes/manifest.h"
-#include "deployer/kubernetes/rfc3339.h"
+#include "deployer/rfc3339.h"
 #include "deployer/text.h"
 
 #include <limits.h>

@@ -3,7 +3,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "deployer/kubernetes/cluster.h"
-#include "deployer/kubernetes/rfc3339.h"
+#include "deployer/rfc3339.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #include "config.h"
 
 #include "deployer/kubernetes/instances.h"
-#include "deployer/kubernetes/rfc3339.h"
+#include "deployer/rfc3339.h"
 #include "deployer/kubernetes/rollout.h"
 #include "deployer/text.h"
 

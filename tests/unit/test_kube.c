@@ -2,7 +2,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "deployer/kubernetes/rfc3339.h"
+#include "deployer/rfc3339.h"
 #include "deployer/kubernetes/watch.h"
 #include "deployer/stream.h"
 #include "deployer/text.h"

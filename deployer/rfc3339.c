@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "deployer/kubernetes/rfc3339.h"
+#include "deployer/rfc3339.h"
 
 #include <string.h>
 #include <time.h>

@@ -1,6 +1,6 @@
-/* Times as the Kubernetes API writes them. */
-#ifndef SLIPWAY_DEPLOYER_KUBERNETES_RFC3339_H
-#define SLIPWAY_DEPLOYER_KUBERNETES_RFC3339_H
+/* Times as the Kubernetes API and the Docker engine write them. */
+#ifndef SLIPWAY_DEPLOYER_RFC3339_H
+#define SLIPWAY_DEPLOYER_RFC3339_H
 
 #include <stddef.h>
 #include <stdint.h>
