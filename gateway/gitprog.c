@@ -2,9 +2,14 @@
 
 #include "gateway/gitprog.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+/* Fewer switches between the session and git than with the default of 64 KiB; the default works, too. */
+#define PIPE_BYTES (1024 * 1024)
 
 void gitprog_env(struct vec *ret, const char *repo, const char *objects)
 {
@@ -34,6 +39,25 @@ void gitprog_limit(struct spawn *s, const struct conf *c)
     s->limit_cpu = (uint64_t) (c->index_time + 999) / 1000;
     /* The pack itself, and the bases that a thin one is completed with. */
     s->limit_file = 2 * (uint64_t) c->max_pack + (64u << 20);
+}
+
+int gitprog_pipe(int *ours, int *theirs, bool we_write, struct err *err)
+{
+    int p[2];
+
+    if (pipe2(p, O_CLOEXEC) < 0)
+        return err_errno(err, "cannot make a pipe");
+    *ours = p[we_write ? 1 : 0];
+    *theirs = p[we_write ? 0 : 1];
+    (void) fcntl(*ours, F_SETPIPE_SZ, PIPE_BYTES);
+    return fcntl(*ours, F_SETFL, O_NONBLOCK) < 0 ? err_errno(err, "cannot make a pipe") : 0;
+}
+
+void fd_drop(int *fd)
+{
+    if (*fd >= 0)
+        (void) close(*fd);
+    *fd = -1;
 }
 
 void gitprog_reason(const struct buf *err_out, char *ret, size_t size)

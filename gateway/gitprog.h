@@ -3,8 +3,11 @@
 #define SLIPWAY_GATEWAY_GITPROG_H
 
 #include "base/conf.h"
+#include "base/err.h"
 #include "base/spawn.h"
 #include "base/vec.h"
+
+#include <stdbool.h>
 
 /* The environment of a git program that works on the repository at `repo`; objects, where not NULL, is
  * where it writes new objects, with the repository's own readable beside them. */
@@ -15,6 +18,12 @@ void gitprog_argv(struct vec *ret);
 
 /* Limits and process group of conf for a program that reads what a client sent. */
 void gitprog_limit(struct spawn *s, const struct conf *c);
+
+/* A pipe to or from a program, close-on-exec; our end does not block. */
+int gitprog_pipe(int *ours, int *theirs, bool we_write, struct err *err);
+
+/* Closes our end (or the other), if it is open; it is -1 then. */
+void fd_drop(int *fd);
 
 /* Why a git program failed, from its standard error: the first line that says fatal or error, else the
  * last one; made fit to be shown, at most size bytes. */

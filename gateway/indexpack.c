@@ -10,7 +10,6 @@
 #include "gateway/gitprog.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +17,6 @@
 
 #define PACK_HEADER 12              /* gitformat-pack(5): "PACK", version, number of objects */
 #define PACK_TRAILER 20
-#define PIPE_BYTES (1024 * 1024)    /* fewer switches between this process and index-pack */
 #define OUT_MAX 256                 /* "pack" TAB and the name */
 #define ERR_MAX (16 * 1024)
 
@@ -42,29 +40,15 @@ struct indexer {
     bool ended;
 };
 
-static int pipe_for(int *ours, int *theirs, bool we_write, struct err *err)
-{
-    int p[2];
-
-    if (pipe2(p, O_CLOEXEC) < 0)
-        return err_errno(err, "cannot make a pipe");
-    *ours = p[we_write ? 1 : 0];
-    *theirs = p[we_write ? 0 : 1];
-    if (fcntl(*ours, F_SETFL, O_NONBLOCK) < 0)
-        return err_errno(err, "cannot make a pipe");
-    return 0;
-}
-
 static int start(struct indexer *x, struct err *err)
 {
     cleanup_vec struct vec argv = VEC_INIT, env = VEC_INIT;
     cleanup_close int their_in = -1, their_out = -1, their_err = -1;
     struct spawn s = SPAWN_INIT;
 
-    if (pipe_for(&x->in, &their_in, true, err) < 0 || pipe_for(&x->out, &their_out, false, err) < 0 ||
-        pipe_for(&x->err, &their_err, false, err) < 0)
+    if (gitprog_pipe(&x->in, &their_in, true, err) < 0 || gitprog_pipe(&x->out, &their_out, false, err) < 0 ||
+        gitprog_pipe(&x->err, &their_err, false, err) < 0)
         return -1;
-    (void) fcntl(x->in, F_SETPIPE_SZ, PIPE_BYTES); /* the default works too */
     gitprog_argv(&argv);
     vec_addl(&argv, "--shallow-file", x->q->shallow_file, "index-pack", "--stdin", "--fix-thin", STRICT, NULL);
     gitprog_env(&env, x->q->repo, x->q->dir);
@@ -84,10 +68,10 @@ static void release(struct indexer *x)
         (void) kill(-x->pid, SIGKILL);
         (void) spawn_wait(x->pid, &(struct spawn_result) { 0 }, NULL);
     }
-    cleanup_close_p(&x->in);
-    cleanup_close_p(&x->out);
-    cleanup_close_p(&x->err);
-    cleanup_close_p(&x->pidfd);
+    fd_drop(&x->in);
+    fd_drop(&x->out);
+    fd_drop(&x->err);
+    fd_drop(&x->pidfd);
     buf_release(&x->out_text);
     buf_release(&x->err_text);
 }
@@ -164,7 +148,7 @@ static int turn(struct indexer *x, struct buf *pending, struct err *err)
         if (n > 0)
             buf_consume(pending, (size_t) n);
         else if (n < 0 && errno != EAGAIN && errno != EINTR)
-            cleanup_close_p(&x->in); /* it reads no more: its exit tells why */
+            fd_drop(&x->in); /* it reads no more: its exit tells why */
     }
     if (reading && bits == 0)
         connection_waited_for_peer(x->c, loop_now() - begin);
@@ -189,7 +173,7 @@ static int take_input(struct indexer *x, struct buf *pending, struct err *err)
     if (x->c->gone)
         return err_set(err, ERR_DOWN, "the peer has gone");
     if (x->c->eof)
-        cleanup_close_p(&x->in);
+        fd_drop(&x->in);
     return 0;
 }
 

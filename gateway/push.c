@@ -203,6 +203,7 @@ bool push_has_pack(const struct push *p)
     return false;
 }
 
+__attribute__((format(printf, 2, 0)))
 static void refuse(struct push_ref *r, const char *fmt, va_list ap)
 {
     if (r->reason != NULL)

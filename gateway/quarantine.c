@@ -79,11 +79,11 @@ static int write_shallow(struct quarantine *q, const struct vec *client, struct 
     cleanup_free char *own = xasprintf("%s/shallow", q->repo);
     cleanup_buf struct buf b;
 
+    buf_init(&b, SHALLOW_LIST_MAX);
     if (client->n == 0) {
         q->shallow_file = xstrdup("");
         return 0;
     }
-    buf_init(&b, SHALLOW_LIST_MAX);
     if (path_exists(own) && path_read(own, &b, err) < 0)
         return -1;
     for (size_t i = 0; i < client->n; i++) {
@@ -197,10 +197,10 @@ static int update_shallow(struct quarantine *q, git_repository *repo, const stru
     int rc = 0;
 
     *ret_cut = false;
-    if (client->n == 0 && !path_exists(path))
-        return 0;
     buf_init(&old, SHALLOW_LIST_MAX);
     buf_init(&new, SHALLOW_LIST_MAX);
+    if (client->n == 0 && !path_exists(path))
+        return 0;
     if (path_exists(path) && path_read(path, &old, err) < 0)
         return -1;
     if (git_repository_odb(&odb, repo) < 0 || git_odb_refresh(odb) < 0) {

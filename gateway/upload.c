@@ -13,14 +13,12 @@
 #include "sql/tables.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define PIECE (128 * 1024)
-#define PIPE_BYTES (1024 * 1024)
 #define EXIT_BROKEN 128 /* as git's own programs when the protocol could not be spoken */
 
 struct upload {
@@ -31,26 +29,14 @@ struct upload {
     char *piece;
 };
 
-static int pipe_for(int *ours, int *theirs, bool we_write, struct err *err)
-{
-    int p[2];
-
-    if (pipe2(p, O_CLOEXEC) < 0)
-        return err_errno(err, "cannot make a pipe");
-    *ours = p[we_write ? 1 : 0];
-    *theirs = p[we_write ? 0 : 1];
-    (void) fcntl(*ours, F_SETPIPE_SZ, PIPE_BYTES);
-    return fcntl(*ours, F_SETFL, O_NONBLOCK) < 0 ? err_errno(err, "cannot make a pipe") : 0;
-}
-
 static int start(struct session *s, struct upload *u, const char *repo, struct err *err)
 {
     cleanup_vec struct vec argv = VEC_INIT, env = VEC_INIT;
     cleanup_close int their_in = -1, their_out = -1, their_err = -1;
     struct spawn sp = SPAWN_INIT;
 
-    if (pipe_for(&u->in, &their_in, true, err) < 0 || pipe_for(&u->out, &their_out, false, err) < 0 ||
-        pipe_for(&u->err, &their_err, false, err) < 0)
+    if (gitprog_pipe(&u->in, &their_in, true, err) < 0 || gitprog_pipe(&u->out, &their_out, false, err) < 0 ||
+        gitprog_pipe(&u->err, &their_err, false, err) < 0)
         return -1;
     gitprog_argv(&argv);
     vec_addl(&argv, "-c", "transfer.hideRefs=refs/slipway", "-c", "uploadpack.allowFilter=true",
@@ -82,7 +68,7 @@ static int relay_out(struct upload *u, int *fd, bool to_stderr)
     if (n > 0)
         return connection_write(u->c, to_stderr, u->piece, (size_t) n);
     if (n == 0 || (errno != EAGAIN && errno != EINTR))
-        cleanup_close_p(fd);
+        fd_drop(fd);
     return 0;
 }
 
@@ -105,14 +91,14 @@ static int relay_in(struct upload *u)
     }
     if (buf_len(&u->pending) == 0) {
         if (u->c->eof)
-            cleanup_close_p(&u->in);
+            fd_drop(&u->in);
         return 0;
     }
     w = write(u->in, buf_str(&u->pending), buf_len(&u->pending));
     if (w > 0)
         buf_consume(&u->pending, (size_t) w);
     else if (w < 0 && errno != EAGAIN && errno != EINTR)
-        cleanup_close_p(&u->in);
+        fd_drop(&u->in);
     return 0;
 }
 
@@ -195,9 +181,9 @@ int upload_serve(struct session *s, const char *name)
         (void) refuse(s, &err);
     }
     gone = u.pid > 0 && relay(&u) < 0;
-    cleanup_close_p(&u.in);
-    cleanup_close_p(&u.out);
-    cleanup_close_p(&u.err);
+    fd_drop(&u.in);
+    fd_drop(&u.out);
+    fd_drop(&u.err);
     if (u.pid > 0) {
         if (gone)
             (void) kill(-u.pid, SIGKILL);
