@@ -74,7 +74,7 @@ struct conf {
     char *release_registry_ca;
     char *release_registry_auth;
     /* [target] */
-    char *target;             /* kubernetes, docker */
+    char *target;             /* auto, kubernetes, docker; see conf_target */
     /* [kubernetes] */
     char *kubeconfig;         /* empty: in-cluster account */
     char *kube_context;
@@ -85,6 +85,20 @@ struct conf {
     bool tls;                 /* https in URLs and Ingress TLS */
     char *node_address;       /* for nodeport URLs */
     char *image_pull_secret;  /* docker config.json for the pods' pulls; empty: none */
+    /* [docker] */
+    char *engine_socket;      /* empty: docker_socket */
+    char *container_prefix;   /* of the names of containers and networks */
+    char *subnets;            /* a /8 to /23 out of which each app's network gets a /24 */
+    bool router_start;        /* we run Caddy; else somebody does, with the file that we write */
+    char *caddy;              /* program */
+    char *router_address;     /* empty: all */
+    long long http_port, https_port;
+    char *router_domain;      /* apps get APP.router_domain */
+    bool router_tls;
+    bool read_only;           /* the containers' root file system */
+    long long pids_limit;
+    long long log_size;       /* bytes of one log file of a container */
+    long long log_files;
     /* [release] */
     long long releases;       /* releases of different apps at a time */
     long long rollout_timeout;
@@ -131,6 +145,10 @@ char *conf_format(enum conf_type type, long long n);
 
 /* Rows of the settings in man(7) format, for slipway.conf(5). */
 void conf_print_man(FILE *out);
+
+/* The target in use, "kubernetes" or "docker": what the setting says; auto is kubernetes where a kubeconfig is
+ * set or this is a pod, else docker. */
+const char *conf_target(const struct conf *c);
 
 /* A path below the state folder, printf style; the caller frees it. */
 char *conf_state_path(const struct conf *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

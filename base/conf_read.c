@@ -349,6 +349,13 @@ void conf_release(struct conf *c)
     memset(c, 0, sizeof(*c));
 }
 
+const char *conf_target(const struct conf *c)
+{
+    if (strcmp(c->target, "auto") != 0)
+        return c->target;
+    return c->kubeconfig[0] != '\0' || getenv("KUBERNETES_SERVICE_HOST") != NULL ? "kubernetes" : "docker";
+}
+
 char *conf_state_path(const struct conf *c, const char *fmt, ...)
 {
     cleanup_free char *below = NULL;

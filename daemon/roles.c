@@ -76,7 +76,7 @@ int role_ids(const struct conf *c, const struct role_row *r, struct role_ids *re
 {
     struct role_ids ids = { 0 };
     struct passwd *p = getpwnam(r->user);
-    bool engine = r->engine || (strcmp(r->user, USER_DEPLOY) == 0 && strcmp(c->target, "docker") == 0);
+    bool engine = r->engine || (strcmp(r->user, USER_DEPLOY) == 0 && strcmp(conf_target(c), "docker") == 0);
     struct stat st;
 
     if (p == NULL)

@@ -244,12 +244,12 @@ static int serve_config(struct stream *s, struct err *err)
 
 static int serve_target(struct stream *s, struct err *err)
 {
-    const struct target_ops *ops = target_find(s->conf->target);
+    const struct target_ops *ops = target_find(conf_target(s->conf));
     struct target *t;
     int rc;
 
     if (ops == NULL)
-        return err_set(err, ERR_FAILED, "this program has no target %s", s->conf->target);
+        return err_set(err, ERR_FAILED, "this program has no target %s", conf_target(s->conf));
     if (ops->open(s->conf, &t, err) < 0)
         return -1;
     rc = s->request->op == STREAM_LIST ? serve_list(s, ops, t, err)

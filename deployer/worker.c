@@ -121,7 +121,7 @@ int release_worker_main(const struct conf *c)
     cleanup_free char *owner = xasprintf("release-%d", (int) getpid());
     int rc = -1;
 
-    w.ops = target_find(c->target);
+    w.ops = target_find(conf_target(c));
     if (w.ops == NULL) {
         log_error("[target] type = %s isn't known; see slipway.conf(5)", c->target);
         return ERR_USAGE;
