@@ -162,7 +162,7 @@ static int scale_parse(const char *word, char *type, size_t size, char *op, long
 static int scale_word(const struct command_ctx *c, const char *word, const struct release *live, struct formation *f,
                       struct err *err)
 {
-    char type[PROCESS_NAME_MAX + 1], op;
+    char type[PROCESS_NAME_MAX + 1], op = '=';
     long long n = 0, now;
 
     if (scale_parse(word, type, sizeof(type), &op, &n, err) != 0)
