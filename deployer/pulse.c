@@ -134,6 +134,13 @@ enum outcome pulse_outcome(const struct pulse *p)
     return OUTCOME_FAILED;
 }
 
+bool pulse_handed_on(void *arg)
+{
+    enum outcome o = pulse_outcome(arg);
+
+    return o == OUTCOME_STOPPING || o == OUTCOME_LOST;
+}
+
 int pulse_wait(struct pulse *p, int timeout_ms, struct err *err)
 {
     struct pollfd fd[] = { { .fd = p->signal_fd, .events = POLLIN }, { .fd = p->wake_fd, .events = POLLIN } };

@@ -41,6 +41,9 @@ bool pulse_stopped(void *arg);
 /* OUTCOME_LOST, OUTCOME_STOPPING, OUTCOME_CANCELED, or OUTCOME_FAILED where nothing asked to stop. */
 enum outcome pulse_outcome(const struct pulse *p);
 
+/* True where that is not the end of the release: its next worker goes on (target_call.handed_on). */
+bool pulse_handed_on(void *arg);
+
 /* Waits for run/releases.wake, SIGTERM or timeout_ms (-1: none). */
 int pulse_wait(struct pulse *p, int timeout_ms, struct err *err);
 

@@ -160,6 +160,7 @@ int release_run(const struct release_worker *w, struct release *release, struct 
         return -1;
     if (release_log_open(&r.log, path, err) == 0) {
         r.call = (struct target_call){ .say = release_log_say, .say_arg = &r.log, .canceled = pulse_stopped,
+                                       .handed_on = pulse_handed_on,
                                        .canceled_arg = w->pulse, .wake_fd = pulse_fd(w->pulse) };
         rc = walk(&r, err);
     }

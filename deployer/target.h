@@ -20,7 +20,10 @@ struct target_call {
     void *say_arg;
     bool (*canceled)(void *arg); /* asked when wake_fd is readable (and has to read it empty); true ends
                                   * the call with ERR_FAILED "canceled" */
-    void *canceled_arg;
+    /* Asked after canceled said true: true where another process goes on with the same release, so that what runs
+     * for it (the release command) is left to it. NULL: never. */
+    bool (*handed_on)(void *arg);
+    void *canceled_arg;      /* of both */
     int wake_fd;             /* -1: none, then canceled is asked after each event */
 };
 
@@ -82,7 +85,8 @@ struct target_ops {
     /* For `slipway check`: says one line a finding ("ok …", or what to do). -1 where something is missing. */
     int (*check)(struct target *t, target_say_fn *say, void *say_arg, struct err *err);
 
-    /* Runs the release command once and waits for its end, its output through say. ERR_FAILED with exit code and reason. */
+    /* Runs the release command once and waits for its end, its output through say. ERR_FAILED with exit code and reason:
+     * "failed (exit 1)". Where an earlier call for the same release was cut off, goes on with what that one began. */
     int (*release_command)(struct target *t, const struct target_release *r, const struct target_call *c,
                            int64_t timeout_ms, struct err *err);
 

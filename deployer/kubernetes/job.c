@@ -35,6 +35,7 @@ struct job {
     struct kube_stream *log;
     size_t said, skip;       /* lines; a log that is read again begins with those already said */
     bool log_ended;
+    bool canceled;
     bool asked_events;
 };
 
@@ -205,7 +206,7 @@ static char *creation_error(struct job *j)
 
 static int fail(struct err *err, const char *why)
 {
-    return err_set(err, ERR_FAILED, "the release command %s", why);
+    return err_set(err, ERR_FAILED, "%s", why);
 }
 
 static int end_judge(const struct pod_end *e, const struct pod *p, struct err *err)
@@ -213,9 +214,9 @@ static int end_judge(const struct pod_end *e, const struct pod *p, struct err *e
     if (e->code == 0)
         return 0;
     if (e->reason != NULL && strcmp(e->reason, "OOMKilled") == 0)
-        return err_set(err, ERR_FAILED, "the release command ran out of memory (limit %s)",
+        return err_set(err, ERR_FAILED, "ran out of memory (limit %s)",
                        p->memory_limit != NULL ? p->memory_limit : "of its node");
-    return err_set(err, ERR_FAILED, "the release command failed (exit %d)", e->code);
+    return err_set(err, ERR_FAILED, "failed (exit %d)", e->code);
 }
 
 /* 1: it has ended well, 0: it goes on, -1: it has failed. *ret_ms: when to look again; -1: at the next event. */
@@ -270,15 +271,17 @@ static int job_follow(struct job *j, struct kube_watch *pods, struct kube_watch 
         if (rc != 0)
             return rc < 0 ? -1 : 0;
         if (left <= 0)
-            return err_set(err, ERR_FAILED, "the release command was not done after %" PRId64 " s",
+            return err_set(err, ERR_FAILED, "not done after %" PRId64 " s",
                            timeout_ms / 1000);
         a = kube_watch_service(pods, err);
         b = a != KUBE_WATCH_FAILED ? kube_watch_service(jobs, err) : a;
         if (a == KUBE_WATCH_FAILED || b == KUBE_WATCH_FAILED)
-            return err_wrap(err, "the release command's pod can't be watched");
+            return err_wrap(err, "its pod can't be watched");
         again = sooner(sooner(again, sooner(a, b)), left < INT_MAX ? (int) left : INT_MAX);
-        if (call_wait(j->target, j->call, again, err) < 0)
+        if (call_wait(j->target, j->call, again, err) < 0) {
+            j->canceled = true;
             return -1;
+        }
     }
 }
 
@@ -300,6 +303,9 @@ static int job_run(struct job *j, const json_t *doc, int64_t timeout_ms, struct 
     kube_stream_close(j->log);
     kube_watch_close(pods);
     kube_watch_close(jobs);
+    if (rc < 0 && j->canceled && j->call->handed_on != NULL &&
+        j->call->handed_on(j->call->canceled_arg))
+        return rc; /* the release's next worker finds it by its name */
     /* It has ended, or must not go on. Where this fails it deletes itself in a while. */
     (void) job_delete(j, &(struct err) ERR_INIT);
     return rc;
