@@ -114,6 +114,7 @@ void log_write(enum log_level level, const char *fmt, ...)
     int saved = errno;
     va_list ap;
 
+    buf_init(&b, LOG_LINE_MAX);
     if (level > level_max)
         return;
     va_start(ap, fmt);
@@ -124,7 +125,6 @@ void log_write(enum log_level level, const char *fmt, ...)
     (void) gmtime_r(&ts.tv_sec, &tm);
     (void) strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
 
-    buf_init(&b, LOG_LINE_MAX);
     if (as_json) {
         (void) buf_addf(&b, "{\"time\":\"%s.%03ldZ\",\"level\":\"%s\",\"role\":\"%s\",\"pid\":%d", when,
                         ts.tv_nsec / 1000000, level_names[level], role_name, (int) getpid());
