@@ -322,10 +322,10 @@ int kubeconfig_in_cluster(struct kubeconfig *ret, struct err *err)
     struct kubeconfig k = { 0 };
     cleanup_buf struct buf token;
 
+    buf_init(&token, ACCOUNT_MAX);
     if (host == NULL || port == NULL)
         return err_set(err, ERR_USAGE, "no kubeconfig is set, and this is not a pod: set kubeconfig "
                        "in [kubernetes]");
-    buf_init(&token, ACCOUNT_MAX);
     if (path_read(ACCOUNT "token", &token, err) < 0)
         return err_wrap(err, "the pod's service account");
     sodium_memzero(token.data, token.cap);
