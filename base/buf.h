@@ -21,6 +21,7 @@ void buf_init(struct buf *b, size_t max);
 
 /* Frees the contents; the buffer is as after buf_init with the same maximum. */
 void buf_release(struct buf *b);
+/* buf_init must be the first statement behind the declaration: every return frees it. */
 #define cleanup_buf __attribute__((cleanup(buf_release)))
 
 /* Empties it, keeps the memory, forgets an overflow. */
