@@ -8,8 +8,10 @@
 #include "daemon/check.h"
 #include "daemon/check_line.h"
 #include "daemon/hostkey.h"
+#include "deployer/target.h"
 #include "sql/store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -132,6 +134,32 @@ int check_build_run(const struct conf *c)
     return k.missing != 0;
 }
 
+/* The target's own findings: "ok …", or what to do. */
+static void target_say(void *arg, const char *line)
+{
+    (void) arg;
+    if (strncmp(line, "ok ", 3) == 0)
+        (void) printf("ok       %s\n", line + 3);
+    else
+        (void) printf("missing  %s\n", line);
+}
+
+static void check_target(struct check *k, const struct conf *c)
+{
+    const struct target_ops *ops = target_find(c->target);
+    struct err err = ERR_INIT;
+    struct target *t = NULL;
+
+    if (ops == NULL)
+        err_set(&err, ERR_USAGE, "there is no target %s", c->target);
+    else if (ops->open(c, &t, &err) == 0 && ops->check(t, target_say, NULL, &err) == 0)
+        check_ok(k, "target", "%s", c->target);
+    if (err.code != ERR_NONE)
+        check_missing(k, "target", &err, "see slipway.conf(5), [target] and the sections behind it");
+    if (t != NULL)
+        ops->close(t);
+}
+
 int check_deploy_run(const struct conf *c)
 {
     cleanup_free char *key = conf_state_path(c, "keys/run.key");
@@ -142,5 +170,6 @@ int check_deploy_run(const struct conf *c)
         check_registry(&k, "release registry", c->release_registry, c->release_registry_insecure,
                        c->release_registry_ca, c->release_registry_auth,
                        "see [release-registry] in slipway.conf(5)");
+    check_target(&k, c);
     return k.missing != 0;
 }

@@ -6,6 +6,7 @@ daemon_cflags = $(AM_CFLAGS) $(SSH_CFLAGS) $(GIT2_CFLAGS) $(CURL_CFLAGS) $(JANSS
 daemon_libdaemon_a_CFLAGS = $(daemon_cflags)
 daemon_libdaemon_a_SOURCES = \
     daemon/accounts.c daemon/accounts.h \
+    daemon/admin.c daemon/admin.h \
     daemon/backoff.c daemon/backoff.h \
     daemon/check.c daemon/check.h \
     daemon/check_line.c daemon/check_line.h \
@@ -20,5 +21,5 @@ daemon_libdaemon_a_SOURCES = \
     daemon/supervisor.c daemon/supervisor.h
 slipway_CFLAGS = $(daemon_cflags)
 slipway_SOURCES = daemon/main.c
-slipway_LDADD = daemon/libdaemon.a builder/libbuilder.a deployer/libdeployer.a sql/libsql.a base/libbase.a \
+slipway_LDADD = daemon/libdaemon.a gateway/libgateway.a builder/libbuilder.a deployer/libdeployer.a sql/libsql.a base/libbase.a \
     $(SSH_LIBS) $(YAML_LIBS) $(LIBS_ALL)

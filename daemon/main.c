@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/near.h"
 #include "base/path.h"
+#include "daemon/admin.h"
 #include "daemon/check.h"
 #include "daemon/init.h"
 #include "daemon/roles.h"
@@ -100,6 +101,11 @@ static int run_config(const struct options *o)
     return 0;
 }
 
+static int run_admin(const struct options *o)
+{
+    return admin_run(o->config, o->words, o->n_words);
+}
+
 static int run_version(const struct options *o)
 {
     (void) o;
@@ -113,6 +119,8 @@ static const struct subcommand subcommands[] = {
     { "serve", "", "Run the server", config_only, false, run_serve },
     { "check", "", "Say of each part that the server needs: ok, or what to do", config_only, false, run_check },
     { "config", "", "Print all settings with value, default and meaning", config_options, false, run_config },
+    { "admin", "COMMAND [ARGUMENT...]", "Run a command of `ssh git@host` on this machine", config_only, true,
+      run_admin },
     { "version", "", "Print the version", none, false, run_version },
     { NULL, NULL, NULL, NULL, false, NULL },
 };
@@ -142,7 +150,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* init's settings may stand between its options. */
+/* init's settings may stand between its options; an admin command's words begin with the first. */
 static error_t parse_init(int key, char *arg, struct argp_state *state)
 {
     struct options *o = state->input;
@@ -150,6 +158,18 @@ static error_t parse_init(int key, char *arg, struct argp_state *state)
     if (key != ARGP_KEY_ARG)
         return parse_option(key, arg, state);
     vec_add(&o->init.settings, arg);
+    return 0;
+}
+
+static error_t parse_admin(int key, char *arg, struct argp_state *state)
+{
+    struct options *o = state->input;
+
+    if (key != ARGP_KEY_ARG)
+        return parse_option(key, arg, state);
+    o->words = state->argv + state->next - 1;
+    o->n_words = state->argc - state->next + 1;
+    state->next = state->argc;
     return 0;
 }
 
@@ -162,9 +182,11 @@ static int subcommand_run(const struct subcommand *s, int argc, char **argv)
 
     if (s->run == run_init)
         argp.parser = parse_init;
+    else if (s->words)
+        argp.parser = parse_admin;
     argv[0] = name; /* stands in front of argp's messages */
     argp_err_exit_status = ERR_USAGE;
-    if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
+    if (argp_parse(&argp, argc, argv, s->run == run_admin ? ARGP_IN_ORDER : 0, NULL, &o) != 0)
         return ERR_USAGE;
     o.init.config = o.config;
     code = s->run(&o);

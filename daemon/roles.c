@@ -10,6 +10,7 @@
 #include "daemon/check.h"
 #include "deployer/deployer.h"
 #include "deployer/stream.h"
+#include "gateway/gateway.h"
 #include "sql/store.h"
 
 #include <errno.h>
@@ -22,6 +23,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static int listener_run(const struct conf *c)
+{
+    return listener_main(c, ROLE_FD);
+}
+
+static int session_run(const struct conf *c)
+{
+    return session_main(c, ROLE_FD);
+}
+
+static int stream_run(const struct conf *c)
+{
+    return stream_main(c, ROLE_FD);
+}
+
 /* In a process of its own, so that the supervisor never opens the database. */
 static int migrate_run(const struct conf *c)
 {
@@ -33,18 +49,15 @@ static int migrate_run(const struct conf *c)
     return (int) err.code;
 }
 
-static int stream_run(const struct conf *c)
-{
-    return stream_main(c, ROLE_FD);
-}
-
 const struct role_row roles[] = {
+    { .name = "listener", .user = USER_GIT, .at_start = true, .run = listener_run },
+    { .name = "session", .user = USER_GIT, .run = session_run },
     { .name = "builder", .user = USER_BUILD, .registry = true, .engine = true, .at_start = true,
       .run = builder_main },
     { .name = "build", .user = USER_BUILD, .registry = true, .engine = true, .run = build_worker_main },
     { .name = "deployer", .user = USER_DEPLOY, .registry = true, .at_start = true, .run = deployer_main },
     { .name = "release", .user = USER_DEPLOY, .registry = true, .run = release_worker_main },
-    { .name = "stream", .user = USER_DEPLOY, .run = stream_run },
+    { .name = "stream", .user = USER_DEPLOY, .registry = true, .run = stream_run },
     { .name = "migrate", .user = USER_GIT, .run = migrate_run },
     { .name = "check-git", .user = USER_GIT, .run = check_git_run },
     { .name = "check-build", .user = USER_BUILD, .registry = true, .engine = true, .run = check_build_run },
@@ -76,7 +89,7 @@ int role_ids(const struct conf *c, const struct role_row *r, struct role_ids *re
 {
     struct role_ids ids = { 0 };
     struct passwd *p = getpwnam(r->user);
-    bool engine = r->engine || (strcmp(r->user, USER_DEPLOY) == 0 && strcmp(conf_target(c), "docker") == 0);
+    bool engine = r->engine || (strcmp(r->user, USER_DEPLOY) == 0 && strcmp(c->target, "docker") == 0);
     struct stat st;
 
     if (p == NULL)
