@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* --- an app that its first push creates */
@@ -28,6 +29,9 @@ int receive_new_app_prepare(struct receive *r, const char *name, struct err *err
     r->new_lock = open(r->new_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (r->new_lock < 0 || flock(r->new_lock, LOCK_EX | LOCK_NB) < 0)
         return err_errno(err, "cannot lock a repository");
+    /* mkdtemp's folder is closed to the builder, who reads the tree through the group. */
+    if (fchmod(r->new_lock, 02750) < 0)
+        return err_errno(err, "cannot open a repository to the builder");
     if (refs_make(r->new_path, &r->repo, err) < 0)
         return -1;
     r->has_app = true;
