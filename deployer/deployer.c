@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #define STREAMS_MAX 64          /* people who follow logs at a time; each is a process of some MiB */
-#define WORKERS_MAX 64          /* the table's size; [release] parallel has a lower limit */
+#define WORKERS_MAX 64          /* the table's size; [release] releases has a lower limit */
 #define BACKOFF_MIN_MS 500      /* before a worker is started again that ended without having worked */
 #define BACKOFF_MAX_MS 30000
 #define DRAIN_MS (PULSE_DRAIN_MS + 8000) /* then what still runs is killed; the supervisor waits for longer */
@@ -116,15 +116,17 @@ static void on_child(struct loop *l, pid_t pid, int status, void *arg)
     struct child *c = arg;
     struct deployer *d = c->d;
     enum kind was = c->kind;
-    bool failed = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+    /* SIGTERM is ours: it may reach a worker before it has blocked it. */
+    bool killed = WIFSIGNALED(status) && WTERMSIG(status) != SIGTERM;
+    bool failed = killed || (WIFEXITED(status) && WEXITSTATUS(status) != 0);
 
     (void) l;
     pipe_close(c);
     c->kind = KIND_NONE;
-    if (WIFSIGNALED(status))
+    if (killed)
         log_warn("%s %d was killed by signal %d", was == KIND_STREAM ? "stream" : "release worker", (int) pid,
                  WTERMSIG(status));
-    if (was == KIND_BUSY && failed) {
+    if (was == KIND_BUSY && (failed || WIFSIGNALED(status))) {
         cleanup_free char *wake = conf_state_path(d->conf, "run/releases.wake");
 
         /* Its release is free now; an idle worker does not see that by itself. */

@@ -4,7 +4,7 @@
 
 #include "base/conf.h"
 
-/* Role "deployer": keeps one idle release worker ready (of at most [release] parallel workers in all) and starts
+/* Role "deployer": keeps one idle release worker ready (of at most [release] releases workers in all) and starts
  * a "stream" role for each connection to run/deployer.sock. SIGTERM: takes no more work, lets workers and
  * streams end (each worker within PULSE_DRAIN_MS, or it hands its release back), and ends within
  * 30 seconds. SIGHUP: reads the configuration again, for what starts from then on. Returns the exit code. */

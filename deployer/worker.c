@@ -123,7 +123,7 @@ int release_worker_main(const struct conf *c)
 
     w.ops = target_find(conf_target(c));
     if (w.ops == NULL) {
-        log_error("[target] type = %s isn't known; see slipway.conf(5)", c->target);
+        log_error("[target] target = %s isn't known; see slipway.conf(5)", c->target);
         return ERR_USAGE;
     }
     if (lease_self(owner, &w.me, &err) == 0 && store_open(c->state, false, &w.store, &err) == 0) {

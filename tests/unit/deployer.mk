@@ -9,7 +9,7 @@ tests_unit_publish_tool_LDADD = deployer/libdeployer.a base/libbase.a $(CURL_LIB
     $(SODIUM_LIBS) $(INIH_LIBS)
 
 # Releases
-release_tests = tests/unit/test_release tests/unit/test_step
+release_tests = tests/unit/test_deployer tests/unit/test_release tests/unit/test_step
 check_PROGRAMS += $(release_tests)
 TESTS += $(release_tests)
 release_test_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS)
@@ -17,6 +17,8 @@ release_test_ldadd = tests/libsqlfixture.a $(deployer_libs) $(CMOCKA_LIBS)
 tests_unit_test_release_SOURCES = tests/unit/test_release.c tests/fakes/fake_target.c tests/fakes/fake_target.h
 tests_unit_test_release_CFLAGS = $(release_test_cflags)
 tests_unit_test_release_LDADD = $(release_test_ldadd)
+tests_unit_test_deployer_CFLAGS = $(release_test_cflags)
+tests_unit_test_deployer_LDADD = $(release_test_ldadd)
 tests_unit_test_step_CFLAGS = $(release_test_cflags)
 tests_unit_test_step_LDADD = $(release_test_ldadd)
 
