@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,17 +22,20 @@
 
 int receive_new_app_prepare(struct receive *r, const char *name, struct err *err)
 {
-    r->new_path = conf_state_path(r->s->conf, "repos/new-XXXXXX");
-    if (mkdtemp(r->new_path) == NULL) {
+    uint64_t unique;
+
+    /* Not mkdtemp: its folder is closed to the builder, who reads the tree through the group, and a
+     * later chmod by somebody who is not in that group drops the set-group-ID bit. */
+    if (getrandom(&unique, sizeof(unique), 0) != (ssize_t) sizeof(unique))
+        return err_errno(err, "cannot make a repository");
+    r->new_path = conf_state_path(r->s->conf, "repos/new-%016" PRIx64, unique);
+    if (mkdir(r->new_path, 0750) < 0) {
         free(steal_ptr(r->new_path));
         return err_errno(err, "cannot make a repository");
     }
     r->new_lock = open(r->new_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (r->new_lock < 0 || flock(r->new_lock, LOCK_EX | LOCK_NB) < 0)
         return err_errno(err, "cannot lock a repository");
-    /* mkdtemp's folder is closed to the builder, who reads the tree through the group. */
-    if (fchmod(r->new_lock, 02750) < 0)
-        return err_errno(err, "cannot open a repository to the builder");
     if (refs_make(r->new_path, &r->repo, err) < 0)
         return -1;
     r->has_app = true;
