@@ -1,14 +1,17 @@
 # Unit tests and fuzz mains of deployer/kubernetes/.
-kubernetes_tests = tests/unit/test_kube tests/unit/test_kubeconfig tests/unit/test_manifest \
-    tests/unit/test_rollout
+kubernetes_tests = tests/unit/test_kube tests/unit/test_kube_faults tests/unit/test_kubeconfig \
+    tests/unit/test_manifest tests/unit/test_rollout
 check_PROGRAMS += $(kubernetes_tests)
 TESTS += $(kubernetes_tests)
 EXTRA_DIST += tests/unit/data/manifest_ingress.json tests/unit/data/manifest_job.json \
-    tests/unit/data/manifest_nodeport.json tests/unit/data/manifest_public.json
+    tests/unit/data/manifest_nodeport.json tests/unit/data/manifest_public.json \
+    tests/fakes/kube_server.py
 kubernetes_test_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 kubernetes_test_ldadd = $(deployer_libs) $(CMOCKA_LIBS)
 tests_unit_test_kube_CFLAGS = $(kubernetes_test_cflags)
 tests_unit_test_kube_LDADD = $(kubernetes_test_ldadd)
+tests_unit_test_kube_faults_CFLAGS = $(kubernetes_test_cflags)
+tests_unit_test_kube_faults_LDADD = $(kubernetes_test_ldadd)
 tests_unit_test_kubeconfig_CFLAGS = $(kubernetes_test_cflags)
 tests_unit_test_kubeconfig_LDADD = $(kubernetes_test_ldadd)
 tests_unit_test_manifest_CFLAGS = $(kubernetes_test_cflags)
