@@ -26,9 +26,13 @@ static const struct {
     { "git upload-pack ", REQUEST_UPLOAD_PACK },
 };
 
+/* "git" and its programs, not a command whose name only begins so. */
 static bool is_git(const char *line, size_t n)
 {
-    return n >= 3 && memcmp(line, "git", 3) == 0 && (n == 3 || line[3] == '-' || line[3] == ' ');
+    char c = n > 3 ? line[3] : '-';
+
+    return n >= 3 && memcmp(line, "git", 3) == 0 &&
+           !((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ':' || c == '_');
 }
 
 static int parse_path(const char *p, size_t n, char ret[APP_NAME_MAX + 1], struct err *err)

@@ -1,5 +1,41 @@
 # Unit tests and fuzz mains of gateway/.
 
+# The listener, sessions, and git's protocol.
+gateway_tests = tests/unit/test_admission tests/unit/test_pktline tests/unit/test_push tests/unit/test_request \
+    tests/unit/test_text
+check_PROGRAMS += $(gateway_tests)
+TESTS += $(gateway_tests)
+EXTRA_DIST += tests/unit/hostile_lines.py tests/unit/hostile_lines.txt
+gateway_test_cflags = $(sql_test_cflags) $(GIT2_CFLAGS)
+gateway_test_ldadd = gateway/libgateway.a sql/libsql.a base/libbase.a $(GIT2_LIBS) $(SQLITE_LIBS) $(SODIUM_LIBS) \
+    $(JANSSON_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_admission_CFLAGS = $(gateway_test_cflags)
+tests_unit_test_admission_LDADD = $(gateway_test_ldadd)
+tests_unit_test_pktline_CFLAGS = $(gateway_test_cflags)
+tests_unit_test_pktline_LDADD = $(gateway_test_ldadd)
+tests_unit_test_push_CFLAGS = $(gateway_test_cflags)
+tests_unit_test_push_LDADD = $(gateway_test_ldadd)
+tests_unit_test_request_CFLAGS = $(gateway_test_cflags)
+tests_unit_test_request_LDADD = $(gateway_test_ldadd)
+tests_unit_test_text_CFLAGS = $(gateway_test_cflags)
+tests_unit_test_text_LDADD = $(gateway_test_ldadd)
+
+gateway_fuzz_ldadd = tests/libreplay.a gateway/libgateway.a sql/libsql.a base/libbase.a $(SQLITE_LIBS) $(SODIUM_LIBS) \
+    $(JANSSON_LIBS)
+fuzz_mains += tests/fuzz/fuzz_pktline tests/fuzz/fuzz_push tests/fuzz/fuzz_request tests/fuzz/fuzz_text
+tests_fuzz_fuzz_pktline_CFLAGS = $(AM_CFLAGS)
+tests_fuzz_fuzz_pktline_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_pktline_LDADD = $(gateway_fuzz_ldadd)
+tests_fuzz_fuzz_push_CFLAGS = $(AM_CFLAGS)
+tests_fuzz_fuzz_push_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_push_LDADD = $(gateway_fuzz_ldadd)
+tests_fuzz_fuzz_request_CFLAGS = $(AM_CFLAGS)
+tests_fuzz_fuzz_request_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_request_LDADD = $(gateway_fuzz_ldadd)
+tests_fuzz_fuzz_text_CFLAGS = $(AM_CFLAGS)
+tests_fuzz_fuzz_text_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_text_LDADD = $(gateway_fuzz_ldadd)
+
 # Commands.
 command_tests = tests/unit/test_command tests/unit/test_commands tests/unit/test_permission
 check_PROGRAMS += $(command_tests)
