@@ -267,7 +267,6 @@ static void test_stream(void **state)
     enum ipc_type type = IPC_STDOUT;
     cleanup_buf struct buf payload;
     cleanup_close int fd = -1;
-    cleanup_close int wake = GOT(wake_open(&err));
     int64_t id = fixture_built(d->f, d->f->shop);
 
     /* When a worker is there the socket is, too. */
