@@ -106,8 +106,13 @@ int path_mkdir(const char *path, mode_t mode, struct err *err)
             return 0;
         return err_errno(err, "cannot make folder %s", path);
     }
-    if (chmod(path, mode) < 0) /* past the umask, and with set-group-id */
-        return err_errno(err, "cannot set the mode of %s", path);
+    /* Past the umask. Not where the mode is right already: chmod by somebody outside the folder's group
+     * drops the set-group-id bit that mkdir took from the parent. */
+    if (stat(path, &st) < 0 || ((st.st_mode & 07777 & ~(mode_t) S_ISGID) != (mode & ~(mode_t) S_ISGID) ||
+                                (mode & ~st.st_mode & S_ISGID) != 0)) {
+        if (chmod(path, mode) < 0)
+            return err_errno(err, "cannot set the mode of %s", path);
+    }
     return 0;
 }
 
