@@ -39,7 +39,8 @@ static size_t escape_len(const char *s, size_t n, bool *ret_sgr)
     return 2;
 }
 
-/* Length of the UTF-8 character at s, 0 where it is none (RFC 3629; no surrogates, no overlongs). */
+/* Length of the UTF-8 character at s, 0 where it is none (RFC 3629; no surrogates, no
+ * overlongs). */
 static size_t utf8_len(const unsigned char *s, size_t n)
 {
     size_t len = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3

@@ -102,7 +102,8 @@ static char *apply_path(const json_t *doc, bool force)
 }
 
 /* Putting the live release back: an object that a person has changed, but the failed release has
- * not, stays as the person wants it; else the failed release must go, whatever else goes with it. */
+ * not, stays as the person wants it; else the failed release must go, whatever else goes with
+ * it. */
 static int restore_conflict(struct target *t, const struct target_release *r, const json_t *doc,
                             struct kube_op *o)
 {
@@ -133,8 +134,8 @@ static int object_error(const json_t *doc, const struct kube_op *o, struct err *
     bool conflict = o->status == 409 && strcmp(o->reason != NULL ? o->reason : "", "Conflict") == 0;
 
     if (conflict)
-        return err_set(err, ERR_FAILED, "%s %s: %.600s: undo that change, or release the same value",
-                       kind, name, o->err.msg);
+        return err_set(err, ERR_FAILED, "%s %s: %.600s: undo that change there, or release the "
+                       "same value", kind, name, o->err.msg);
     *err = o->err;
     return err_wrap(err, "%s %s", kind, name);
 }

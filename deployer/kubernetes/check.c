@@ -110,8 +110,8 @@ int kubernetes_check(struct target *t, target_say_fn *say, void *say_arg, struct
         return err_wrap(err, "the cluster at %s", kube_server(t->kube));
     minor = json_str(version, "minor", "0");
     if (strcmp(json_str(version, "major", ""), "1") != 0 || strtol(minor, NULL, 10) < MINOR_MIN)
-        return err_set(err, ERR_FAILED, "the cluster at %s is Kubernetes %.32s.%.32s; 1.%d or later "
-                       "is needed", kube_server(t->kube), json_str(version, "major", "?"), minor,
+        return err_set(err, ERR_FAILED, "the cluster at %s is Kubernetes %.32s.%.32s; 1.%d or "
+                       "later is needed", kube_server(t->kube), json_str(version, "major", "?"), minor,
                        MINOR_MIN);
     say_line(say, say_arg, xasprintf("ok cluster: %s answers, Kubernetes %.64s",
                                      kube_server(t->kube), json_str(version, "gitVersion", "?")));

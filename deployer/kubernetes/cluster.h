@@ -29,7 +29,8 @@ struct kind {
 };
 /* NULL: none of ours. */
 const struct kind *kind_find(const char *api_version, const char *kind);
-/* "/apis/apps/v1/namespaces/NAMESPACE/deployments/NAME"; name NULL: the collection. The caller frees it. */
+/* "/apis/apps/v1/namespaces/NAMESPACE/deployments/NAME"; name NULL: the collection. The caller
+ * frees it. */
 char *kind_path(const struct kind *k, const char *namespace_, const char *name);
 /* The same of a kind by its name alone, which must be one of ours. */
 char *kind_path_of(const char *kind, const char *namespace_, const char *name);
@@ -60,8 +61,8 @@ int64_t generation_get(const struct target *t, const char *process);
 int rollout_wait(struct target *t, const struct app *app, struct rollout *rollout,
                  const struct target_call *c, int64_t timeout_ms, struct err *err);
 
-/* One round of waiting: until something happens, at most timeout_ms (-1: no limit). -1 with ERR_FAILED
- * "canceled" where the caller doesn't want to wait any longer. */
+/* One round of waiting: until something happens, at most timeout_ms (-1: no limit). -1 with
+ * ERR_FAILED "canceled" where the caller doesn't want to wait any longer. */
 int call_wait(struct target *t, const struct target_call *c, int timeout_ms, struct err *err);
 
 /* Says one line of a process's output. */

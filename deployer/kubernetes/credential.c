@@ -19,7 +19,8 @@
 #define TOKEN_MAX (64 * 1024)
 #define PLUGIN_OUTPUT_MAX (256 * 1024) /* a token, a certificate and a key */
 #define PLUGIN_ERRORS_MAX (16 * 1024)
-#define PLUGIN_TIMEOUT_MS 30000        /* it asks a cloud's API; more means that it waits for a person */
+/* it asks a cloud's API; more means that it waits for a person */
+#define PLUGIN_TIMEOUT_MS 30000
 
 static void free_secret(char *s)
 {

@@ -14,15 +14,15 @@ struct instance {
 };
 struct instances { struct instance *v; size_t n; };
 
-/* Takes in a Pod document: a new one without a number, or a known one (by uid) anew. NULL where it is not a
- * process of an app, or there are too many. The pointer holds until the next call. */
+/* Takes in a Pod document: a new one without a number, or a known one (by uid) anew. NULL where
+ * it is not a process of an app, or there are too many. The pointer holds until the next call. */
 struct instance *instances_take(struct instances *all, const json_t *doc);
 struct instance *instances_find(struct instances *all, const char *uid);
 /* Ends one; its data must be gone. */
 void instances_drop(struct instances *all, struct instance *i);
 
-/* Gives numbers to those without: oldest first, the lowest that no other of the process has. Sorts by
- * process and number. */
+/* Gives numbers to those without: oldest first, the lowest that no other of the process has.
+ * Sorts by process and number. */
 void instances_number(struct instances *all);
 
 /* "web.1"; the caller frees it. */

@@ -219,7 +219,8 @@ static int end_judge(const struct pod_end *e, const struct pod *p, struct err *e
     return err_set(err, ERR_FAILED, "failed (exit %d)", e->code);
 }
 
-/* 1: it has ended well, 0: it goes on, -1: it has failed. *ret_ms: when to look again; -1: at the next event. */
+/* 1: it has ended well, 0: it goes on, -1: it has failed. *ret_ms: when to look again; -1: at
+ * the next event. */
 static int job_judge(struct job *j, int *ret_ms, struct err *err)
 {
     int64_t now = (int64_t) loop_now(), waited = now - j->started;

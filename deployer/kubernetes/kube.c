@@ -7,7 +7,6 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "deployer/kubernetes/credential.h"
-#include "deployer/text.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -16,7 +15,8 @@
 
 #define ANSWER_MAX (32 * 1024 * 1024) /* a list of a thousand pods has 10 MiB */
 #define ERROR_MAX (64 * 1024)         /* a stream's Status */
-#define REQUEST_MS 10000              /* shorter than a lease: a server that takes longer is not well */
+/* shorter than a lease: a server that takes longer is not well */
+#define REQUEST_MS 10000
 #define TRIES_MAX 5                   /* with the waits below: gives up after about 8 s */
 #define WAIT_MIN_MS 250               /* before the second try; doubles */
 #define WAIT_MAX_MS 30000             /* a server that asks for more is down */
@@ -138,78 +138,6 @@ static struct http_call *start(struct kube *k, struct http_request *q, const cha
     return call;
 }
 
-/* --- Status */
-
-static enum err_code status_code(long http_status)
-{
-    switch (http_status) {
-    case 401:
-    case 403:
-        return ERR_DENIED;
-    case 404:
-        return ERR_NOT_FOUND;
-    case 409:
-        return ERR_BUSY;
-    case 429:
-        return ERR_DOWN;
-    default:
-        return http_status >= 500 ? ERR_DOWN : ERR_FAILED;
-    }
-}
-
-/* The manager in `conflict with "kubectl-edit" using apps/v1`; NULL where the text is another. */
-static char *cause_manager(const char *message)
-{
-    const char *from = strchr(message, '"'), *to = from != NULL ? strchr(from + 1, '"') : NULL;
-    cleanup_free char *name = NULL;
-
-    if (to == NULL)
-        return NULL;
-    name = xstrndup(from + 1, (size_t) (to - from - 1));
-    return text_plain(name, 128);
-}
-
-#define CAUSES_MAX 3 /* named in a message */
-
-/* 409 of a server-side apply: `.spec.replicas is held by "kubectl-edit"`. False where it is another one. */
-static bool conflict_text(const json_t *status, struct buf *out)
-{
-    json_t *causes = json_at(status, "details.causes"), *cause;
-    size_t i, named = 0;
-
-    json_array_foreach(causes, i, cause) {
-        cleanup_free char *manager = NULL, *field = NULL;
-
-        if (strcmp(json_str(cause, "reason", ""), "FieldManagerConflict") != 0)
-            continue;
-        manager = cause_manager(json_str(cause, "message", ""));
-        field = text_plain(json_str(cause, "field", "a field"), 128);
-        if (++named > CAUSES_MAX) {
-            (void) buf_addf(out, " and %zu more", json_array_size(causes) - i);
-            break;
-        }
-        (void) buf_addf(out, "%s%s is held by \"%s\" with another value", named > 1 ? ", " : "",
-                        field, manager != NULL ? manager : "another manager");
-    }
-    return named > 0;
-}
-
-int kube_status_error(const json_t *status, long http_status, struct err *err)
-{
-    cleanup_buf struct buf conflict;
-    cleanup_free char *message = NULL;
-    const char *text = json_str(status, "message", "");
-
-    buf_init(&conflict, ERR_MSG_MAX / 2);
-    if (http_status == 409 && conflict_text(status, &conflict))
-        return err_set(err, ERR_BUSY, "%s", buf_str(&conflict));
-    message = text_plain(text, ERR_MSG_MAX / 2);
-    if (message[0] == '\0')
-        return err_set(err, status_code(http_status), "the cluster answered with HTTP status %ld",
-                       http_status);
-    return err_set(err, status_code(http_status), "%s", message);
-}
-
 /* --- requests */
 
 struct try {
@@ -267,15 +195,6 @@ static bool status_is_later(long status)
     return status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
 }
 
-json_t *kube_document(const char *data, size_t n, struct err *err)
-{
-    json_t *doc = json_loadb(data, n, JSON_ALLOW_NUL, NULL);
-
-    if (doc == NULL)
-        (void) err_set(err, ERR_DOWN, "the cluster's answer is not JSON");
-    return doc;
-}
-
 static void answer_take(struct kube_op *o, struct try *t)
 {
     struct buf *body = &t->response.body;
@@ -328,7 +247,8 @@ static void try_look(struct kube *k, struct kube_op *o, struct try *t, bool idle
         answer_take(o, t);
 }
 
-/* Looks at all; the number of those not done. *ret_ms: until the next one is sent again; -1: none waits. */
+/* Looks at all; the number of those not done. *ret_ms: until the next one is sent again; -1:
+ * none waits. */
 static size_t look_all(struct kube *k, struct kube_op *v, struct try *t, size_t n, int *ret_ms)
 {
     size_t open = 0, in_flight = 0;

@@ -28,7 +28,8 @@ void kube_free(struct kube *k);
 /* The server's URL. */
 const char *kube_server(const struct kube *k);
 
-/* One request and what came of it. Fill the first part, the rest zero; release with kube_op_release. */
+/* One request and what came of it. Fill the first part, the rest zero; release with
+ * kube_op_release. */
 struct kube_op {
     const char *method;
     const char *path;        /* "/api/v1/…?…", percent-encoded */
@@ -40,13 +41,15 @@ struct kube_op {
     json_t *answer;          /* owned; NULL where raw or failed */
     char *text;              /* owned; where raw and it went well */
     struct err err;          /* code ERR_NONE: it went well */
-    char *reason;            /* the Status's machine-readable reason ("AlreadyExists"); NULL: none; owned */
+    /* the Status's machine-readable reason ("AlreadyExists"); NULL: none; owned */
+    char *reason;
 };
 void kube_op_release(struct kube_op *o);
 
-/* Sends all n at once and waits for the last. An answer that says "later" (429, 500, 502, 503, 504) and a broken
- * connection are tried again a few times, after the time that the server names. Each op says for itself how it went;
- * returns -1 (err: the first failure, not wrapped) where one did not go well. */
+/* Sends all n at once and waits for the last. An answer that says "later" (429, 500, 502, 503,
+ * 504) and a broken connection are tried again a few times, after the time that the server
+ * names. Each op says for itself how it went; returns -1 (err: the first failure, not wrapped)
+ * where one did not go well. */
 int kube_do_all(struct kube *k, struct kube_op *v, size_t n, struct err *err);
 
 /* The same for one. *ret: the answer, the caller's (NULL: not wanted). */
@@ -55,13 +58,14 @@ int kube_do(struct kube *k, const char *method, const char *path, const char *ty
 /* GET of a text (a log). *ret is the caller's. */
 int kube_get_text(struct kube *k, const char *path, char **ret, struct err *err);
 
-/* Turns a Status document (NULL: none came) with its HTTP status into an error. A conflict of fields
- * names them and the other managers. ERR_NOT_FOUND: 404; ERR_DENIED: 401, 403; ERR_BUSY: 409;
- * ERR_DOWN: 429 and 5xx; else ERR_FAILED. Returns -1. Pure. */
+/* Turns a Status document (NULL: none came) with its HTTP status into an error. A conflict of
+ * fields names them and the other managers. ERR_NOT_FOUND: 404; ERR_DENIED: 401, 403; ERR_BUSY:
+ * 409; ERR_DOWN: 429 and 5xx; else ERR_FAILED. Returns -1. Pure. */
 int kube_status_error(const json_t *status, long http_status, struct err *err);
 
-/* Parses a document of the API. A NUL inside a string, which an app can bring about by its termination message, ends
- * that string and nothing else. NULL and err where it is not JSON; the caller's. */
+/* Parses a document of the API. A NUL inside a string, which an app can bring about by its
+ * termination message, ends that string and nothing else. NULL and err where it is not JSON; the
+ * caller's. */
 json_t *kube_document(const char *data, size_t n, struct err *err);
 
 /* A GET whose answer goes on: fn gets each line without its newline (longer ones than line_max in

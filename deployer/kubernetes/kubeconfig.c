@@ -39,7 +39,8 @@ static const yaml_node_t *node_get(struct doc *d, const yaml_node_t *map, const 
     return NULL;
 }
 
-/* The scalar as an owned string; NULL where absent, empty, null, no scalar, or with a NUL inside. */
+/* The scalar as an owned string; NULL where absent, empty, null, no scalar, or with a NUL
+ * inside. */
 static char *node_text(const yaml_node_t *n)
 {
     const char *s;
@@ -324,8 +325,8 @@ int kubeconfig_in_cluster(struct kubeconfig *ret, struct err *err)
 
     buf_init(&token, ACCOUNT_MAX);
     if (host == NULL || port == NULL)
-        return err_set(err, ERR_USAGE, "no kubeconfig is set, and this is not a pod: set kubeconfig "
-                       "in [kubernetes]");
+        return err_set(err, ERR_USAGE, "no kubeconfig is set, and this is not a pod: set "
+                       "kubeconfig in [kubernetes]");
     if (path_read(ACCOUNT "token", &token, err) < 0)
         return err_wrap(err, "the pod's service account");
     sodium_memzero(token.data, token.cap);

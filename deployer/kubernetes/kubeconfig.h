@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define KUBECONFIG_MAX (4 * 1024 * 1024) /* a file with hundreds of inline certificates is far below */
+/* a file with hundreds of inline certificates is far below */
+#define KUBECONFIG_MAX (4 * 1024 * 1024)
 
 /* A program that prints a credential (client.authentication.k8s.io), as for EKS, GKE and AKS. */
 struct kube_exec {

@@ -17,5 +17,6 @@ deployer_libdeployer_a_SOURCES += \
     deployer/kubernetes/prune.c \
     deployer/kubernetes/restart.c \
     deployer/kubernetes/rollout.c deployer/kubernetes/rollout.h \
+    deployer/kubernetes/status.c \
     deployer/kubernetes/wait.c \
     deployer/kubernetes/watch.c deployer/kubernetes/watch.h

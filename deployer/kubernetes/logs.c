@@ -14,8 +14,10 @@
 #include <string.h>
 
 #define LOG_LINE_MAX (16 * 1024 + 64)       /* the container runtime's limit and a time stamp */
-#define HISTORY_BYTES (16 * 1024 * 1024)    /* of one instance; a node keeps 10 MiB of a container by default */
-#define AGAIN_MS 1000                       /* before a log that ended is asked for again: the watch says why meanwhile */
+/* of one instance; a node keeps 10 MiB of a container by default */
+#define HISTORY_BYTES (16 * 1024 * 1024)
+/* before a log that ended is asked for again: the watch says why meanwhile */
+#define AGAIN_MS 1000
 
 struct logs {
     struct target *target;
@@ -96,7 +98,8 @@ static char *follow_path(const struct logs *l, const struct instance *i)
     char since[RFC3339_SIZE];
 
     if (s->cursor.last_ns == 0 && l->query->since_s > 0)
-        return xasprintf("%s/log?container=" CONTAINER "&follow=true&timestamps=true&sinceSeconds=%" PRId64,
+        return xasprintf("%s/log?container=" CONTAINER
+                         "&follow=true&timestamps=true&sinceSeconds=%" PRId64,
                          pod, l->query->since_s);
     if (s->cursor.last_ns == 0)
         return xasprintf("%s/log?container=" CONTAINER "&follow=true&timestamps=true", pod);
@@ -105,8 +108,8 @@ static char *follow_path(const struct logs *l, const struct instance *i)
                      since);
 }
 
-/* Opens and closes the log of one instance as its pod demands. Returns ms until it wants to be called
- * again, -1: at the next event, -2 with err. */
+/* Opens and closes the log of one instance as its pod demands. Returns ms until it wants to be
+ * called again, -1: at the next event, -2 with err. */
 static int source_service(struct logs *l, struct instance *i, struct err *err)
 {
     struct source *s = i->data;

@@ -15,8 +15,10 @@
 #define LIVE_PERIOD_S 10
 #define LIVE_FAILURES 6      /* a minute without an accepted connection */
 #define PROBE_TIMEOUT_S 2
-#define JOB_TTL_S 3600       /* the Job is deleted when it has ended; this is for what a crash leaves */
-#define SURGE_ONE_MAX 4      /* up to so many instances one more is started at a time, then a quarter */
+/* the Job is deleted when it has ended; this is for what a crash leaves */
+#define JOB_TTL_S 3600
+/* up to so many instances one more is started at a time, then a quarter */
+#define SURGE_ONE_MAX 4
 
 char *manifest_namespace_name(const struct conf *c, const struct app *app)
 {
@@ -155,8 +157,8 @@ static int config_secret(const struct manifest_input *in, json_t *base, struct e
             continue;
         if (memchr(v->value, '\0', v->value_len) != NULL ||
             (utf8 = json_stringn(v->value, v->value_len)) == NULL)
-            return err_set(err, ERR_USAGE, "the config value %s can't be an environment variable in "
-                           "Kubernetes: it is not UTF-8 text (encode it, as base64 for instance)",
+            return err_set(err, ERR_USAGE, "the config value %s can't be an environment variable "
+                           "in Kubernetes: it is not UTF-8 text (encode it, as base64 for instance)",
                            v->name);
         json_object_set_new(data, v->name, base64(v->value, v->value_len));
     }
@@ -237,7 +239,8 @@ static json_t *container(const struct manifest_input *in, const char *process)
     json_object_set_new(c, "env", json_pack("[{s:s, s:o}]", "name", "PORT", "value",
                                             json_sprintf("%d", WEB_PORT)));
     if (in->secret != NULL)
-        json_object_set_new(c, "envFrom", json_pack("[{s:{s:s}}]", "secretRef", "name", in->secret));
+        json_object_set_new(c, "envFrom",
+                            json_pack("[{s:{s:s}}]", "secretRef", "name", in->secret));
     json_object_set_new(c, "resources", resources(in->conf));
     json_object_set_new(c, "securityContext",
                         json_pack("{s:b, s:{s:[s]}}", "allowPrivilegeEscalation", 0,

@@ -11,14 +11,14 @@
 
 #include <jansson.h>
 
-/* On a Deployment: which release it is of. Not on the pods: a release that changes neither image nor
- * config restarts nothing; the Deployment controller copies them to the newest ReplicaSet. */
+/* On a Deployment: which release it is of. Not on the pods: a release that changes neither image
+ * nor config restarts nothing; the Deployment controller copies them to the newest ReplicaSet. */
 #define ANNOTATION_RELEASE "slipway/release"       /* version */
 #define ANNOTATION_RELEASE_ID "slipway/release-id"
 #define ANNOTATION_BUILD "slipway/build"
 #define ANNOTATION_COMMIT "slipway/commit"
-/* On a pod: a hash of the template that it was made from, and when it was last asked to restart. They tell the
- * pods of a rollout from the ones before. */
+/* On a pod: a hash of the template that it was made from, and when it was last asked to restart.
+ * They tell the pods of a rollout from the ones before. */
 #define ANNOTATION_TEMPLATE "slipway/template"
 #define ANNOTATION_RESTARTED "slipway/restarted-at"
 
@@ -42,7 +42,8 @@ struct manifest_input {
     const struct release *release;
     const char *image;              /* host/name@sha256:… */
     const struct config_set *config;/* opened; only the run scope is used */
-    const char *secret;             /* name of the config's Secret (manifest_config_bytes); NULL where empty */
+    /* name of the config's Secret (manifest_config_bytes); NULL where empty */
+    const char *secret;
     const char *pull_config;        /* content of a docker config.json; NULL: none */
 };
 
@@ -52,8 +53,8 @@ struct manifest {
     json_t *workload;        /* array: Deployments, Service, Ingress */
 };
 
-/* Renders all of a release. ERR_USAGE where a value can't be an environment variable, or a setting is missing.
- * Release with manifest_release. */
+/* Renders all of a release. ERR_USAGE where a value can't be an environment variable, or a
+ * setting is missing. Release with manifest_release. */
 int manifest_render(const struct manifest_input *in, struct manifest *ret, struct err *err);
 void manifest_release(struct manifest *m);
 
@@ -65,11 +66,12 @@ char *manifest_job_name(const struct release *r);
 /* "slipway-shop"; the caller frees it. */
 char *manifest_namespace_name(const struct conf *c, const struct app *app);
 
-/* What the name of the config's Secret is a hash of: names and values of the run scope. False where there are
- * none. Zero and release it. */
+/* What the name of the config's Secret is a hash of: names and values of the run scope. False
+ * where there are none. Zero and release it. */
 bool manifest_config_bytes(const struct config_set *config, struct buf *ret);
 
-/* How many instances of a process a release has: what the formation says, else 1 of web and 0 of others. */
+/* How many instances of a process a release has: what the formation says, else 1 of web and 0 of
+ * others. */
 int manifest_count(const struct release *r, const char *process);
 
 /* True for process types that run as a Deployment. */

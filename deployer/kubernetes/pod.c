@@ -320,7 +320,8 @@ enum pod_trouble pod_judge(const struct pod *p, int max_restarts, int boot_limit
             return POD_HOPELESS;
         }
         if (!p->booted && ended_by_startup(e, boot_limit_s)) {
-            *ret_why = xasprintf("did not listen on $PORT (%d) within %d s", WEB_PORT, boot_limit_s);
+            *ret_why = xasprintf("did not listen on $PORT (%d) within %d s", WEB_PORT,
+                                 boot_limit_s);
             return POD_HOPELESS;
         }
         if (crashes >= max_restarts) {

@@ -66,8 +66,9 @@ enum pod_trouble {
     POD_UNSCHEDULABLE,       /* the same, with more patience: nodes may be added */
     POD_HOPELESS,            /* waiting longer changes nothing */
 };
-/* Judges it; max_restarts: so many crashes are hopeless; boot_limit_s: time of the startup probe, 0: none.
- * *ret_why (the caller's; NULL where POD_FINE): "crashed 3 times (exit 1)", to be put behind the process's name. */
+/* Judges it; max_restarts: so many crashes are hopeless; boot_limit_s: time of the startup
+ * probe, 0: none. *ret_why (the caller's; NULL where POD_FINE): "crashed 3 times (exit 1)", to
+ * be put behind the process's name. */
 enum pod_trouble pod_judge(const struct pod *p, int max_restarts, int boot_limit_s, char **ret_why);
 
 #endif

@@ -15,8 +15,8 @@
 
 /* --- prune */
 
-/* The Secrets that the app's ReplicaSets and Jobs name: those of the releases that Kubernetes itself
- * can still go back to (revisionHistoryLimit). */
+/* The Secrets that the app's ReplicaSets and Jobs name: those of the releases that Kubernetes
+ * itself can still go back to (revisionHistoryLimit). */
 static void secrets_used(const json_t *owners, json_t *used)
 {
     json_t *items = json_at(owners, "items"), *o;
@@ -47,7 +47,8 @@ static int used_read(struct target *t, const char *namespace_, json_t *used, str
     return rc;
 }
 
-/* True for what prune may delete: an object of a kind that we make, not the Namespace, not a Secret in use. */
+/* True for what prune may delete: an object of a kind that we make, not the Namespace, not a
+ * Secret in use. */
 static bool is_prunable(const struct inventory_item *i, const json_t *used)
 {
     if (kind_find(i->api_version, i->kind) == NULL || strcmp(i->kind, "Namespace") == 0)

@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-/* Marks a Deployment's template, as `kubectl rollout restart` does, but under a manager of its own: the
- * next apply leaves the mark where it is and so restarts nothing. */
+/* Marks a Deployment's template, as `kubectl rollout restart` does, but under a manager of its
+ * own: the next apply leaves the mark where it is and so restarts nothing. */
 static int deployment_restart(struct target *t, const char *namespace_, const char *process,
                               const char *mark, struct err *err)
 {

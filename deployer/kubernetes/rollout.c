@@ -12,10 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SUSPECT_MS 8000         /* the kubelet waits for a new Secret, or tries a pull again, well within it */
+/* the kubelet waits for a new Secret, or tries a pull again, well within it */
+#define SUSPECT_MS 8000
 #define UNSCHEDULABLE_MS 15000  /* for pods of the former release to end and make room */
 #define CREATE_MS 3000          /* a ServiceAccount that was applied just now */
-#define PODS_MAX 4096           /* kept; of an app with more the rest is only counted by its Deployment */
+/* kept; of an app with more the rest is only counted by its Deployment */
+#define PODS_MAX 4096
 
 struct deployment {
     char *process;

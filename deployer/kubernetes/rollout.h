@@ -29,7 +29,8 @@ void rollout_pod(struct rollout *r, enum kube_event event, const json_t *doc, in
 enum rollout_verdict { ROLLOUT_GOING, ROLLOUT_DONE, ROLLOUT_FAILED };
 
 struct rollout_failure {
-    char *why;               /* one sentence that begins with the process: "web crashed 3 times (exit 1)"; owned */
+    /* one sentence that begins with the process: "web crashed 3 times (exit 1)"; owned */
+    char *why;
     char *process;           /* owned */
     char *pod;               /* whose log tells more; NULL: none; owned */
     bool previous;           /* of the container before its restart */
@@ -41,11 +42,12 @@ void rollout_failure_release(struct rollout_failure *f);
 enum rollout_verdict rollout_judge(struct rollout *r, int64_t now, int *ret_again_ms,
                                    struct rollout_failure *ret);
 
-/* "web 1/2 ready, worker 1/1 ready": appended to out, once all Deployments were seen. Processes that need
- * no instance are left out. */
+/* "web 1/2 ready, worker 1/1 ready": appended to out, once all Deployments were seen. Processes
+ * that need no instance are left out. */
 void rollout_progress(const struct rollout *r, struct buf *out);
 
-/* Fills *ret as rollout_judge does where the time is over: says who isn't ready and what is known of it. */
+/* Fills *ret as rollout_judge does where the time is over: says who isn't ready and what is
+ * known of it. */
 void rollout_overdue(struct rollout *r, int64_t seconds, struct rollout_failure *ret);
 
 #endif

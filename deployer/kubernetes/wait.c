@@ -30,9 +30,9 @@ void say_last_lines(struct target *t, const struct app *app, const char *process
 {
     cleanup_free char *namespace_ = manifest_namespace_name(t->conf, app);
     cleanup_free char *base = kind_path_of("Pod", namespace_, pod);
-    cleanup_free char *path = xasprintf("%s/log?container=" CONTAINER "&tailLines=%d&limitBytes=%d%s",
-                                        base, LAST_LINES, LAST_BYTES,
-                                        previous ? "&previous=true" : "");
+    cleanup_free char *path = xasprintf("%s/log?container=" CONTAINER
+                                        "&tailLines=%d&limitBytes=%d%s", base, LAST_LINES,
+                                        LAST_BYTES, previous ? "&previous=true" : "");
     cleanup_free char *text = NULL, *head = NULL;
 
     if (kube_get_text(t->kube, path, &text, NULL) < 0 || text[0] == '\0')

@@ -11,9 +11,11 @@
 #include <string.h>
 
 #define LINE_MAX_BYTES (2 * 1024 * 1024) /* etcd holds objects of 1.5 MiB at most */
-#define TIMEOUT_MIN_S 300                /* the server ends a watch after 5 to 10 minutes, as client-go asks for */
+/* the server ends a watch after 5 to 10 minutes, as client-go asks for */
+#define TIMEOUT_MIN_S 300
 #define TIMEOUT_SPAN_S 300
-#define STALL_MS 180000                  /* a bookmark comes each minute: three missing, the connection is dead */
+/* a bookmark comes each minute: three missing, the connection is dead */
+#define STALL_MS 180000
 #define PAUSE_MIN_MS 100                 /* before a failed watch is opened again; doubles */
 #define PAUSE_MAX_MS 5000
 

@@ -1,7 +1,8 @@
 /* Following the objects of one kind. A watch without a resource version begins with all objects
  * as they are, so there is nothing to list before, nothing to resume, and no "410 Gone": a watch
  * that ends is opened again and its user begins anew (KUBE_RESET).
- * Source: kubernetes.io "Kubernetes API Concepts", "Semantics for watch": "Get State and Start at Most Recent". */
+ * Source: kubernetes.io "Kubernetes API Concepts", "Semantics for watch": "Get State and Start
+ * at Most Recent". */
 #ifndef SLIPWAY_DEPLOYER_KUBERNETES_WATCH_H
 #define SLIPWAY_DEPLOYER_KUBERNETES_WATCH_H
 
@@ -24,8 +25,8 @@ struct kube_watch *kube_watch_open(struct kube *k, const char *path, const char 
                                    kube_event_fn *fn, void *arg, struct err *err);
 
 /* To be called after each kube_poll: opens an ended watch again, after a pause where it failed.
- * Returns the milliseconds until it wants to be called again, -1: no time, -2 with err where it can't go on
- * (no permission, no such thing). */
+ * Returns the milliseconds until it wants to be called again, -1: no time, -2 with err where it
+ * can't go on (no permission, no such thing). */
 #define KUBE_WATCH_FAILED (-2)
 int kube_watch_service(struct kube_watch *w, struct err *err);
 

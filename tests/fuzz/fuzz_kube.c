@@ -1,5 +1,5 @@
-/* What the API server sends: lines of watches, fed to all that reads them. A line whose object is no
- * Deployment and no Pod is taken for a Status. Each line is also taken for one of a log. */
+/* What the API server sends: lines of watches, fed to all that reads them. A line whose object
+ * is no Deployment and no Pod is taken for a Status. Each line is also taken for one of a log. */
 #include "config.h"
 
 #include "deployer/kubernetes/instances.h"
