@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#define PROGRAM_OUTPUT_MAX 16384
 #define PROGRAM_MS 20000 /* a version, asked of a program that may have to be read from a slow disk */
 
 void check_ok(struct check *k, const char *what, const char *fmt, ...)
@@ -37,18 +39,21 @@ void check_program(struct check *k, const char *what, const char *program, const
                    const char *todo)
 {
     cleanup_vec struct vec argv = VEC_INIT;
-    cleanup_buf struct buf said;
+    cleanup_buf struct buf said, failed;
     struct spawn s = SPAWN_INIT;
     struct spawn_result result;
     struct err err = ERR_INIT;
 
-    buf_init(&said, 4096);
+    buf_init(&said, PROGRAM_OUTPUT_MAX);
+    buf_init(&failed, PROGRAM_OUTPUT_MAX);
     vec_addl(&argv, program, argument, NULL);
     s.argv = vec_argv(&argv);
-    if (spawn_run(&s, NULL, &said, NULL, PROGRAM_MS, &result, &err) < 0)
+    s.env = environ;
+    if (spawn_run(&s, NULL, &said, &failed, PROGRAM_MS, &result, &err) < 0)
         check_missing(k, what, &err, todo);
     else if (result.signaled || result.code != 0) {
-        err_set(&err, ERR_FAILED, "%s %s failed (%d)", program, argument, result.code);
+        err_set(&err, ERR_FAILED, "%s %s failed (%d) %.*s", program, argument, result.code,
+                (int) strcspn(buf_str(&failed), "\n"), buf_str(&failed));
         check_missing(k, what, &err, todo);
     } else
         check_ok(k, what, "%.*s", (int) strcspn(buf_str(&said), "\n"), buf_str(&said));

@@ -119,7 +119,7 @@ static void check_engine(struct check *k, const struct conf *c)
 
 int check_build_run(const struct conf *c)
 {
-    cleanup_free char *key = conf_state_path(c, "keys/build.key");
+    cleanup_free char *key = conf_state_path(c, "keys/build.key"), *spool = conf_state_path(c, "spool");
     struct check k = { 0 };
 
     check_readable(&k, "build key", key, "run: slipway init");
@@ -127,6 +127,7 @@ int check_build_run(const struct conf *c)
         check_ok(&k, "builds", "switched off");
         return k.missing != 0;
     }
+    (void) setenv("PACK_HOME", spool, 1); /* it looks for its settings there, and a build has its own */
     check_program(&k, "pack", c->pack, "version", "install pack, or correct [build] pack");
     check_engine(&k, c);
     check_registry(&k, "registry", c->registry, c->registry_insecure, c->registry_ca, c->registry_auth,
@@ -146,14 +147,14 @@ static void target_say(void *arg, const char *line)
 
 static void check_target(struct check *k, const struct conf *c)
 {
-    const struct target_ops *ops = target_find(c->target);
+    const struct target_ops *ops = target_find(conf_target(c));
     struct err err = ERR_INIT;
     struct target *t = NULL;
 
     if (ops == NULL)
-        err_set(&err, ERR_USAGE, "there is no target %s", c->target);
+        err_set(&err, ERR_USAGE, "this program has no target %s", conf_target(c));
     else if (ops->open(c, &t, &err) == 0 && ops->check(t, target_say, NULL, &err) == 0)
-        check_ok(k, "target", "%s", c->target);
+        check_ok(k, "target", "%s", conf_target(c));
     if (err.code != ERR_NONE)
         check_missing(k, "target", &err, "see slipway.conf(5), [target] and the sections behind it");
     if (t != NULL)

@@ -85,11 +85,19 @@ static int group_add(struct role_ids *ids, const char *name, struct err *err)
     return 0;
 }
 
+/* The Docker socket that a role works with; NULL: none. */
+static const char *engine_socket(const struct conf *c, const struct role_row *r)
+{
+    if (strcmp(r->user, USER_DEPLOY) == 0 && strcmp(conf_target(c), "docker") == 0)
+        return c->engine_socket[0] != '\0' ? c->engine_socket : c->docker_socket;
+    return r->engine ? c->docker_socket : NULL;
+}
+
 int role_ids(const struct conf *c, const struct role_row *r, struct role_ids *ret, struct err *err)
 {
     struct role_ids ids = { 0 };
     struct passwd *p = getpwnam(r->user);
-    bool engine = r->engine || (strcmp(r->user, USER_DEPLOY) == 0 && strcmp(c->target, "docker") == 0);
+    const char *engine = engine_socket(c, r);
     struct stat st;
 
     if (p == NULL)
@@ -100,7 +108,7 @@ int role_ids(const struct conf *c, const struct role_row *r, struct role_ids *re
         return -1;
     /* Whoever may write to the engine's socket is as good as root anyway, so the group that it
      * has is taken as it is: "docker" mostly, root's where nobody changed it. */
-    if (engine && stat(c->docker_socket, &st) == 0 && (st.st_mode & S_IWGRP) != 0)
+    if (engine != NULL && stat(engine, &st) == 0 && (st.st_mode & S_IWGRP) != 0)
         ids.groups[ids.n_groups++] = st.st_gid;
     *ret = ids;
     return 0;
