@@ -13,10 +13,19 @@
 
 #define WAKE_MODE 0660 /* the roles share a group */
 
+/* Opens the file. Whoever makes it gives it its mode, past the umask, for the others to touch it. */
 static int wake_file(const char *path, struct err *err)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, WAKE_MODE);
+    int flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW;
+    int fd = open(path, flags);
 
+    if (fd < 0 && errno == ENOENT) {
+        fd = open(path, flags | O_CREAT | O_EXCL, WAKE_MODE);
+        if (fd >= 0)
+            (void) fchmod(fd, WAKE_MODE);
+        else if (errno == EEXIST) /* another was faster */
+            fd = open(path, flags);
+    }
     return fd >= 0 ? fd : err_errno(err, "cannot open %s", path);
 }
 

@@ -124,7 +124,7 @@ int admin_run(const char *config, char *const *argv, int argc)
     struct conf c;
     int code;
 
-    (void) umask(007);
+    (void) umask(role_umask(role_find("session")));
     (void) signal(SIGPIPE, SIG_IGN);
     json_init();
     if (conf_load(&c, config, &err) < 0) {

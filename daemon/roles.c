@@ -132,6 +132,11 @@ int role_spawn(const struct conf *c, const struct role_row *r, struct spawn *s, 
     return 0;
 }
 
+mode_t role_umask(const struct role_row *r)
+{
+    return strcmp(r->user, USER_GIT) == 0 ? 027 : 007;
+}
+
 int role_become(const struct conf *c, const struct role_row *r, struct err *err)
 {
     struct role_ids ids;
@@ -167,7 +172,7 @@ int role_main(const char *name, const char *config)
         log_error("there is no role %s", name);
         return ERR_USAGE;
     }
-    (void) umask(007);
+    (void) umask(role_umask(r));
     (void) signal(SIGPIPE, SIG_IGN);
     /* Keys and config values must neither land in a core file nor be read by another process of the user. */
     (void) setrlimit(RLIMIT_CORE, &no_core);

@@ -45,6 +45,9 @@ int role_ids(const struct conf *c, const struct role_row *r, struct role_ids *re
 /* Fills s for starting a role: program, user (only as root), limits. argv and env are the caller's. */
 int role_spawn(const struct conf *c, const struct role_row *r, struct spawn *s, struct err *err);
 
+/* What a role's files are not open for. Repositories have the builder's group, for reading only. */
+mode_t role_umask(const struct role_row *r);
+
 /* Becomes the role's user in this process; only as root. */
 int role_become(const struct conf *c, const struct role_row *r, struct err *err);
 

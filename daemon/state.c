@@ -33,7 +33,7 @@ const struct state_entry state_entries[] = {
     { "keys/build.key", false, 0400, USER_BUILD, USER_BUILD },
     { "keys/run.pub", false, 0440, OWNER_ROOT, GROUP_ALL },
     { "keys/run.key", false, 0400, USER_DEPLOY, USER_DEPLOY },
-    { "keys/digest.key", false, 0400, USER_GIT, USER_GIT },
+    { "keys/digest.key", false, 0440, OWNER_ROOT, GROUP_ALL },
     { "slipway.db", false, 0660, OWNER_ROOT, GROUP_ALL },
     { NULL },
 };

@@ -32,6 +32,7 @@ static void test_wake(void **state)
     cleanup_free char *one = xasprintf("%s/one.wake", folder), *two = xasprintf("%s/two.wake", folder);
     struct err err = ERR_INIT;
     struct stat st;
+    mode_t old = umask(077);
     int fd, watch;
 
     (void) state;
@@ -41,6 +42,8 @@ static void test_wake(void **state)
     assert_true(watch >= 0);
     assert_true(wake_watch(fd, two, &err) >= 0);
     assert_int_equal(stat(one, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0660); /* for the group, whatever the umask is */
+    (void) umask(old);
     assert_int_equal(wake_wait(fd, 0, &err), 0); /* making a file is no event */
 
     assert_int_equal(wake_touch(one, &err), 0);
