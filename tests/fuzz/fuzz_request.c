@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         return 0;
     }
     if (r.kind == REQUEST_COMMAND) {
-        if (r.words.n == 0 || r.words.v[0][0] == '\0' || strncmp((const char *) data, "git-", 4) == 0)
+        if (r.words.n == 0 || r.words.v[0][0] == '\0' || (n >= 4 && memcmp(data, "git-", 4) == 0))
             abort();
     } else if (app_name_check(r.app, NULL) < 0 || r.words.n != 0 || memmem(data, n, r.app, strlen(r.app)) == NULL) {
         abort();
