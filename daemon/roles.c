@@ -174,6 +174,7 @@ int role_main(const char *name, const char *config)
     }
     (void) umask(role_umask(r));
     (void) signal(SIGPIPE, SIG_IGN);
+    (void) prctl(PR_SET_NAME, "slipway"); /* else "exe", from ROLE_PATH, in top(1) and in the kernel's messages */
     /* Keys and config values must neither land in a core file nor be read by another process of the user. */
     (void) setrlimit(RLIMIT_CORE, &no_core);
 #ifndef SLIPWAY_SANITIZED /* LeakSanitizer traces its own process */
