@@ -17,6 +17,9 @@
 #define TOKEN_MARGIN_S 10      /* a token is not used in its last seconds: clocks and queues */
 #define TOKEN_SECONDS 60       /* where the server does not say: the token specification's default */
 #define TOKEN_SECONDS_MAX 86400
+#define TRIES 4                /* of one request that has failed in a way that passes */
+#define RETRY_MS 250           /* before the second, doubled each time */
+#define RETRY_AFTER_MAX_S 30   /* a registry that asks for more is answered with a failure */
 #define DETAIL_MAX 200         /* of a registry's own words in an error */
 
 enum login { LOGIN_UNKNOWN, LOGIN_BASIC, LOGIN_BEARER };
@@ -172,6 +175,51 @@ static int send_once(struct oci *o, const struct http_request *q, struct http_re
         }
     }
     return rc < 0 ? oci_down(o, err) : 0;
+}
+
+/* How long to wait before a request that got this answer is sent again; -1: it is final. */
+static int retry_ms(int rc, const struct err *err, const struct http_response *r, int tries)
+{
+    const char *after;
+    long seconds;
+
+    if (tries >= TRIES || (rc < 0 && err->code != ERR_DOWN))
+        return -1;
+    if (rc == 0 && r->status != 429 && r->status != 502 && r->status != 503 && r->status != 504)
+        return -1;
+    after = rc == 0 ? http_header(r, "retry-after") : NULL;
+    seconds = after != NULL ? strtol(after, NULL, 10) : 0;
+    if (seconds > RETRY_AFTER_MAX_S)
+        return -1;
+    return seconds > 0 ? (int) seconds * 1000 : RETRY_MS << (tries - 1);
+}
+
+static int wait_for(struct oci *o, int ms, struct err *err)
+{
+    uint64_t end = loop_now() + (uint64_t) ms;
+
+    for (uint64_t now = loop_now(); now < end; now = loop_now()) {
+        if (oci_wait(o, (int) (end - now), err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Sends until the answer is final. */
+static int send_patiently(struct oci *o, const struct http_request *q, struct http_response *r, struct err *err)
+{
+    for (int tries = 1;; tries++) {
+        struct err why = ERR_INIT;
+        int rc = send_once(o, q, r, &why), ms = retry_ms(rc, &why, r, tries);
+
+        if (ms < 0) {
+            if (rc < 0 && err != NULL)
+                *err = why;
+            return rc;
+        }
+        if (wait_for(o, ms, err) < 0)
+            return -1;
+    }
 }
 
 /* The registry's own words: the first error of its JSON ("Error codes" of the specification), printable and short. */
@@ -344,7 +392,7 @@ static int fetch_token(struct oci *o, const char *scope, struct err *err)
     }
     q.url = url;
     http_response_init(&r);
-    rc = send_once(o, &q, &r, err);
+    rc = send_patiently(o, &q, &r, err);
     if (form != NULL)
         sodium_memzero(form, strlen(form));
     if (rc < 0)
@@ -424,7 +472,7 @@ int oci_do(struct oci *o, const char *repository, bool push, const char *mount, 
         if (oci_authorize(o, repository, push, mount, &headers, err) < 0)
             return -1;
         authorized.headers = &headers;
-        if (send_once(o, &authorized, r, err) < 0)
+        if (send_patiently(o, &authorized, r, err) < 0)
             return -1;
         if (r->status != 401 || tries > 0)
             return 0;

@@ -49,6 +49,11 @@ struct oci_manifest {
 };
 void oci_manifest_release(struct oci_manifest *m);
 
+/* Reads the body of an answer (moved into *ret) and its Content-Type (NULL: none). what: the registry's
+ * name, for errors. Pure. */
+int oci_manifest_read(const char *what, const char *ref, const char *content_type, struct buf *body,
+                      struct oci_manifest *ret, struct err *err);
+
 /* Gets a manifest or an index; the digest is checked where ref is one, and computed where it is a tag. */
 int oci_manifest_get(struct oci *o, const char *repository, const char *ref, struct oci_manifest *ret,
                      struct err *err);
@@ -100,8 +105,9 @@ int oci_authorize(struct oci *o, const char *repository, bool push, const char *
 /* Learns from a 401 how to log in, and forgets the tokens: then authorize and send again, once. */
 int oci_challenged(struct oci *o, const struct http_response *r, struct err *err);
 
-/* Authorizes q, sends it and waits; sends it again after a 401. Any status is success; q->headers, where
- * set, must not hold Authorization. A body from a callback can't be sent twice: use it in oci_authorize's way. */
+/* Authorizes q, sends it and waits; sends it again after a 401, and some times where there was no answer, a 429 or
+ * a 502 to 504 (within seconds, or when the registry says). Any status is success; q->headers, where set, must not
+ * hold Authorization. A body from a callback can't be sent twice: send that as deployer/blob.c does. */
 int oci_do(struct oci *o, const char *repository, bool push, const char *mount, const struct http_request *q,
            struct http_response *r, struct err *err);
 

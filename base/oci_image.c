@@ -38,32 +38,30 @@ static void add_accept(struct vec *headers)
     vec_add(headers, "Accept: " OCI_INDEX ", " OCI_MANIFEST ", " DOCKER_LIST ", " DOCKER_MANIFEST);
 }
 
-/* The document says its own type; the header is what old images have. */
-static int take_manifest(const struct oci *o, const char *ref, struct http_response *r,
-                         struct oci_manifest *ret, struct err *err)
+/* The header says the type; the document does too where the header is wrong, as plain file servers' is. */
+int oci_manifest_read(const char *what, const char *ref, const char *content_type, struct buf *body,
+                      struct oci_manifest *ret, struct err *err)
 {
-    const char *type = http_header(r, "content-type");
-    struct oci_manifest m = { .len = buf_len(&r->body) };
+    struct oci_manifest m = { .len = buf_len(body) };
 
-    digest_of(buf_str(&r->body), m.len, m.digest);
+    digest_of(buf_str(body), m.len, m.digest);
     if (digest_valid(ref) && strcmp(ref, m.digest) != 0)
-        return err_set(err, ERR_FAILED, "registry %s sent a manifest whose digest is %s instead of %s",
-                       oci_registry(o), m.digest, ref);
-    m.json = json_parse(buf_str(&r->body), m.len, "the registry's manifest", err);
+        return err_set(err, ERR_FAILED, "registry %s sent a manifest whose digest is %s instead of %s", what,
+                       m.digest, ref);
+    m.json = json_parse(buf_str(body), m.len, "the registry's manifest", err);
     if (m.json == NULL)
         return -1;
-    m.media_type = xstrndup(type != NULL ? type : "", type != NULL ? strcspn(type, "; ") : 0);
+    m.media_type = content_type != NULL ? xstrndup(content_type, strcspn(content_type, "; ")) : xstrdup("");
     if (!type_known(m.media_type)) {
         free(m.media_type);
         m.media_type = xstrdup(json_str(m.json, "mediaType", ""));
     }
     if (!type_known(m.media_type)) {
-        (void) err_set(err, ERR_FAILED, "registry %s: %s is neither an image manifest nor an index",
-                       oci_registry(o), ref);
+        (void) err_set(err, ERR_FAILED, "registry %s: %s is neither an image manifest nor an index", what, ref);
         oci_manifest_release(&m);
         return -1;
     }
-    m.body = buf_steal(&r->body);
+    m.body = buf_steal(body);
     *ret = m;
     return 0;
 }
@@ -85,7 +83,7 @@ int oci_manifest_get(struct oci *o, const char *repository, const char *ref, str
         cleanup_free char *what = xasprintf("image %s", ref);
         rc = oci_refused(o, repository, what, &r, err);
     } else if (rc == 0) {
-        rc = take_manifest(o, ref, &r, ret, err);
+        rc = oci_manifest_read(oci_registry(o), ref, http_header(&r, "content-type"), &r.body, ret, err);
     }
     http_response_release(&r);
     return rc;

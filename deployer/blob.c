@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define PARALLEL 4              /* enough to fill a link; registries limit clients that open more */
-#define TRIES 5                 /* of one blob; the waits between add up to less than a person's patience */
+#define TRIES 4                 /* of one blob, within two seconds of waiting; a cut download counts as one */
 #define WINDOW (512 * 1024)     /* bytes between a download and its upload: some round trips' worth */
 #define LOGINS 3                /* of one blob: none known, a token for less, a token that ran out */
 #define STALL_MS 30000          /* a download that stands still for so long is cut and tried again */
@@ -195,7 +195,7 @@ static int start_stream(struct transfer *t, struct err *err)
     return start_destination(t, t->location_same, &q, &headers, err);
 }
 
-/* 0.25, 0.5, 1, 2 seconds */
+/* 0.25, 0.5, 1 seconds */
 static void wait_longer(struct transfer *t)
 {
     t->again_at = loop_now() + (250u << t->tries);

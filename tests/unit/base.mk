@@ -43,10 +43,14 @@ tests_unit_test_http_LDADD = $(registry_test_ldadd)
 tests_unit_test_image_CFLAGS = $(base_test_cflags)
 tests_unit_test_image_LDADD = $(registry_test_ldadd)
 
-fuzz_mains += tests/fuzz/fuzz_challenge tests/fuzz/fuzz_image_ref
+fuzz_mains += tests/fuzz/fuzz_challenge tests/fuzz/fuzz_image_ref tests/fuzz/fuzz_registry
 tests_fuzz_fuzz_challenge_CFLAGS = $(AM_CFLAGS)
 tests_fuzz_fuzz_challenge_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_challenge_LDADD = tests/libreplay.a base/libbase.a
 tests_fuzz_fuzz_image_ref_CFLAGS = $(AM_CFLAGS)
 tests_fuzz_fuzz_image_ref_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_image_ref_LDADD = tests/libreplay.a base/libbase.a $(SODIUM_LIBS)
+tests_fuzz_fuzz_registry_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_fuzz_fuzz_registry_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_registry_LDADD = tests/libreplay.a base/libbase.a $(CURL_LIBS) $(JANSSON_LIBS) \
+    $(SODIUM_LIBS)
