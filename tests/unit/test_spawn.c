@@ -175,7 +175,7 @@ static void test_descriptors(void **state)
 static void test_signals(void **state)
 {
     struct spawn s = SPAWN_INIT;
-    cleanup_free char *out = NULL;
+    cleanup_free char *blocked = NULL, *ignored = NULL;
     sigset_t set, old;
 
     (void) state;
