@@ -116,7 +116,7 @@ int quarantine_init(struct quarantine *q, const struct conf *conf, git_repositor
     if (q->lock < 0 || flock(q->lock, LOCK_EX | LOCK_NB) < 0)
         return err_errno(err, "cannot lock the folder of the push");
     pack = xasprintf("%s/pack", q->dir);
-    if (path_mkdir(pack, 0770, err) < 0)
+    if (path_mkdir(pack, 0750, err) < 0)
         return -1;
     return write_shallow(q, client_shallow, err);
 }

@@ -153,7 +153,10 @@ class Repo:
         return self.git("push", *(args or ("k8s", "main")), ok=None, env=env, timeout=timeout)
 
     def remote_refs(self):
-        out = self.git("ls-remote", "k8s").out
+        """{ref: commit} of the remote; {} also where the app was never made."""
+        r = self.git("ls-remote", "k8s", ok=None)
+        assert r.code == 0 or "not found" in r.err, repr(r)
+        out = r.out
         return {ref: oid for oid, ref in (line.split("\t") for line in out.splitlines())}
 
 
@@ -173,9 +176,12 @@ http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), H).serve_forever(
 '''
 
 
+unique = f"{os.getpid()}.{time.time_ns()}"  # keeps builds of other runs from being reused
+
+
 def hello(text="hello", procfile="web: exec python3 -u web.py\n"):
     """Files of the smallest app that serves text."""
-    return {"Procfile": procfile, "web.py": f"TEXT = {text!r}\n" + HELLO_SERVER}
+    return {"Procfile": procfile, "web.py": f"TEXT = {text!r}  # {unique}\n" + HELLO_SERVER}
 
 
 def new_app(text="hello", key=None, **kwargs):
@@ -202,6 +208,19 @@ def get(address, seconds=10):
             if time.monotonic() > end:
                 raise
             time.sleep(0.1)
+
+
+def page(app, text, seconds=10):
+    """The app's page begins with text. kube-proxy moves connections to the new pods a moment after the
+    release is live, so an older page is asked again."""
+    address = url(app)
+    end = time.monotonic() + seconds
+    while True:
+        got = get(address)
+        if got.startswith(text):
+            return got
+        assert time.monotonic() < end, f"{address} still says {got!r}, not {text!r}"
+        time.sleep(0.1)
 
 
 def check(result, code=0):

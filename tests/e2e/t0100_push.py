@@ -1,7 +1,7 @@
 """A push goes live: what a developer does all day."""
 
 import harness
-from harness import Repo, check, get, has, hello, new_app, new_name, refused, ssh, url
+from harness import Repo, check, page, has, hello, new_app, new_name, refused, ssh
 
 
 def test_first_push():
@@ -10,7 +10,7 @@ def test_first_push():
     repo.commit("first", hello("one"))
     r = check(repo.push())
     has(r, "-----> Building", "v1 is live", "main -> main")
-    assert get(url(repo.app)).startswith("one")
+    page(repo.app, "one")
     assert repo.remote_refs()["refs/heads/main"] == repo.head()
 
 
@@ -19,7 +19,7 @@ def test_fast_forward():
     repo = new_app("one")
     repo.commit("second", hello("two"))
     has(check(repo.push()), "v2 is live")
-    assert get(url(repo.app)).startswith("two")
+    page(repo.app, "two")
 
 
 def test_forced_older():
@@ -29,7 +29,7 @@ def test_forced_older():
     repo.commit("second", hello("two"))
     check(repo.push())
     has(check(repo.push("--force", "k8s", f"{first}:refs/heads/main")), "v3 is live")
-    assert get(url(repo.app)).startswith("one")
+    page(repo.app, "one")
     assert repo.remote_refs()["refs/heads/main"] == first
 
 
@@ -40,11 +40,11 @@ def test_crashing_app():
     repo.commit("crash", {"web.py": "import sys\nprint('KeyError: DATABASE_URL')\nsys.exit(3)\n"})
     r = refused(repo.push(), "v2 failed", "KeyError: DATABASE_URL", "exit 3", "v1", "remote rejected")
     assert "main -> main" in r.all
-    assert get(url(repo.app)).startswith("one")
+    page(repo.app, "one")
     assert repo.remote_refs()["refs/heads/main"] == first
     repo.commit("mend", hello("mended"))
     check(repo.push())
-    assert get(url(repo.app)).startswith("mended")
+    page(repo.app, "mended")
 
 
 def test_nothing_detected():
@@ -65,7 +65,7 @@ def test_config_set():
     """config:set makes a release without a build; the value arrives"""
     repo = new_app("one")
     has(check(ssh("config:set", repo.app, "GREETING=good-morning")), "v2")
-    assert "good-morning" in get(url(repo.app))
+    page(repo.app, "one good-morning")
     has(check(ssh("rollback", repo.app)), "v3")
 
 

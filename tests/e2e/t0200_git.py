@@ -3,7 +3,7 @@
 import os
 
 import harness
-from harness import HOST, PORT, TMP, Repo, check, get, has, hello, new_app, new_name, refused, run, ssh, url
+from harness import HOST, PORT, TMP, Repo, check, page, has, hello, new_app, new_name, refused, run, ssh
 
 
 def clone(app, *args, env=None, key=None):
@@ -24,9 +24,9 @@ def test_shallow_then_full():
     run(["git", "clone", "-q", "--depth=1", f"file://{full.path}", str(shallow)])
     ci = Repo(full.app, path=shallow)
     check(ci.push())
-    assert get(url(full.app)).startswith("v4")
+    page(full.app, "v4")
     check(full.push("--force", "k8s", f"{older}:refs/heads/main"))
-    assert get(url(full.app)).startswith("v1")
+    page(full.app, "v1")
     assert full.remote_refs()["refs/heads/main"] == older
     r, path = clone(full.app)
     check(r)
@@ -48,7 +48,7 @@ def test_two_refs():
     repo.commit("first", hello("one"))
     r = refused(repo.push("k8s", "main", "main:refs/heads/other"), "deploys main")
     has(r, "main -> main", "main -> other")
-    assert get(url(repo.app)).startswith("one")
+    page(repo.app, "one")
 
 
 def test_atomic():
@@ -58,7 +58,7 @@ def test_atomic():
     repo.commit("second", hello("two"))
     refused(repo.push("--atomic", "k8s", "main", "main:refs/heads/other"), "atomic")
     assert repo.remote_refs()["refs/heads/main"] == first
-    assert get(url(repo.app)).startswith("one")
+    page(repo.app, "one")
 
 
 def test_push_options():
@@ -72,7 +72,7 @@ def test_push_options():
     refused(repo.push("-o", "colour=red", "k8s", "main"), "colour")
     has(check(repo.push("-o", "detach", "k8s", "main")), "builds:attach")
     check(ssh("builds:attach", repo.app))
-    assert get(url(repo.app)).startswith("four")
+    page(repo.app, "four")
 
 
 def test_porcelain_dry_run_quiet():
@@ -86,7 +86,7 @@ def test_porcelain_dry_run_quiet():
     assert "refs/heads/main:refs/heads/main" in r.out and r.out.strip().endswith("Done"), repr(r)
     repo.commit("third", hello("three"))
     check(repo.push("--quiet", "k8s", "main"))
-    assert get(url(repo.app)).startswith("three")
+    page(repo.app, "three")
 
 
 def test_up_to_date():
@@ -126,7 +126,7 @@ def test_many_files():
     repo = Repo(new_name())
     repo.commit("many", {**hello("many"), **{f"d{i // 500}/f{i}.txt": f"{i}\n" for i in range(20000)}})
     check(repo.push())
-    assert get(url(repo.app)).startswith("many")
+    page(repo.app, "many")
 
 
 def test_big_history():
@@ -137,7 +137,7 @@ def test_big_history():
     (repo.path / "blob.bin").unlink()
     repo.commit("small again")
     check(repo.push())
-    assert get(url(repo.app)).startswith("big")
+    page(repo.app, "big")
 
 
 harness.main(globals())

@@ -1,11 +1,11 @@
 """What is refused: its sentence, a non-zero exit, and nothing changed."""
 
 import harness
-from harness import Repo, check, get, has, hello, new_app, new_name, new_user, refused, ssh, url
+from harness import Repo, Server, check, page, has, hello, new_app, new_name, new_user, refused, ssh
 
 
 def unchanged(repo, text="one"):
-    assert get(url(repo.app)).startswith(text)
+    page(repo.app, text)
 
 
 def test_delete_branch():
@@ -81,10 +81,11 @@ def test_failing_release_command():
 
 def test_rollout_past_its_time():
     """an app that never listens is refused when its time is over"""
-    repo = new_app("one")
-    repo.commit("deaf", {"Procfile": "web: sleep 1000\n"})
-    refused(repo.push(), "v2 failed")
-    unchanged(repo)
+    with Server(release__rollout_timeout="10s"):
+        repo = new_app("one")
+        repo.commit("deaf", {"Procfile": "web: sleep 1000\n"})
+        refused(repo.push(), "v2 failed")
+        unchanged(repo)
 
 
 def test_submodule_and_lfs():
