@@ -31,7 +31,7 @@ static int secret_name(struct target *t, const struct target_release *r, char **
         rc = seal_digest(t->conf->state, r->app->id, "", buf_str(&b), buf_len(&b), hash, err);
         if (rc == 0) {
             (void) sodium_bin2hex(hex, sizeof(hex), hash, SECRET_HASH_BYTES);
-            *ret = xasprintf("config-%s", hex);
+            *ret = xasprintf(CONFIG_SECRET "%s", hex);
         }
         sodium_memzero(b.data, b.cap);
     }

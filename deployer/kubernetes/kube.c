@@ -119,13 +119,14 @@ static int log_in(struct kube *k, bool rejected, bool idle, struct err *err)
 
 /* The request's headers hold the token; they are wiped after http_start has copied them. */
 static struct http_call *start(struct kube *k, struct http_request *q, const char *path,
-                               const char *type, struct http_response *r, struct err *err)
+                               const char *type, const char *accept, struct http_response *r,
+                               struct err *err)
 {
     cleanup_vec struct vec headers = VEC_INIT;
     cleanup_free char *url = xasprintf("%s%s", k->config.server, path);
     struct http_call *call;
 
-    vec_add(&headers, "Accept: application/json");
+    vec_addf(&headers, "Accept: %s", accept != NULL ? accept : "application/json");
     if (type != NULL)
         vec_addf(&headers, "Content-Type: %s", type);
     if (k->credential.token != NULL)
@@ -174,7 +175,7 @@ static int try_start(struct kube *k, struct kube_op *o, struct try *t, struct er
     t->again_at = 0;
     t->call = start(k, &q, o->path,
                     o->body == NULL ? NULL : o->type != NULL ? o->type : "application/json",
-                    &t->response, err);
+                    o->accept, &t->response, err);
     return t->call != NULL ? 0 : -1;
 }
 
@@ -398,7 +399,7 @@ struct kube_stream *kube_stream_open(struct kube *k, const char *path, size_t li
     http_response_init(&s->response);
     q.on_body_arg = s;
     k->streams++;
-    s->call = start(k, &q, path, NULL, &s->response, err);
+    s->call = start(k, &q, path, NULL, NULL, &s->response, err);
     if (s->call == NULL) {
         kube_stream_close(s);
         return NULL;

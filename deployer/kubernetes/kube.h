@@ -18,6 +18,8 @@
 
 #define KUBE_APPLY "application/apply-patch+yaml" /* JSON is YAML */
 #define KUBE_MERGE "application/merge-patch+json"
+/* Accept: a list of names and labels, without what the objects hold. */
+#define KUBE_METADATA "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 struct kube;
 
@@ -35,6 +37,7 @@ struct kube_op {
     const char *path;        /* "/api/v1/…?…", percent-encoded */
     const char *type;        /* Content-Type of the body; NULL: application/json */
     const json_t *body;      /* NULL: none */
+    const char *accept;      /* NULL: application/json */
     bool raw;                /* the answer is text, not a document */
 
     long status;             /* 0: no answer came */

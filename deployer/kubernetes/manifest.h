@@ -33,6 +33,7 @@
 #define PROCESS_RELEASE "release"  /* the command that runs before the rollout; no Deployment */
 #define CONTAINER "app"            /* the one container's name in each pod */
 #define SERVICE_ACCOUNT "app"
+#define CONFIG_SECRET "config-"    /* and a hash */
 #define WEB_PORT 8080              /* PORT; above 1023, because the processes aren't root */
 #define BOOT_LIMIT_S 60            /* until web listens on $PORT; Heroku's R10 is the same */
 

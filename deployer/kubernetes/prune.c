@@ -32,28 +32,57 @@ static void secrets_used(const json_t *owners, json_t *used)
     }
 }
 
-static int used_read(struct target *t, const char *namespace_, json_t *used, struct err *err)
+/* What is known of the app's Secrets: which are in use, and all that there are, without values. */
+struct secrets {
+    json_t *used;            /* names as keys */
+    json_t *all;             /* a list of metadata */
+};
+
+static void secrets_release(struct secrets *s)
+{
+    json_decref(s->used);
+    json_decref(s->all);
+}
+
+static int secrets_read(struct target *t, const char *namespace_, struct secrets *ret,
+                        struct err *err)
 {
     cleanup_free char *sets = kind_path_of("ReplicaSet", namespace_, NULL);
     cleanup_free char *jobs = kind_path_of("Job", namespace_, NULL);
-    struct kube_op ops[] = { { .method = "GET", .path = sets }, { .method = "GET", .path = jobs } };
+    cleanup_free char *secrets = kind_path_of("Secret", namespace_, NULL);
+    cleanup_free char *ours = xasprintf("%s?labelSelector=%s", secrets, SELECTOR_MANAGED);
+    struct kube_op ops[] = {
+        { .method = "GET", .path = sets },
+        { .method = "GET", .path = jobs },
+        { .method = "GET", .path = ours, .accept = KUBE_METADATA },
+    };
     int rc = kube_do_all(t->kube, ops, countof(ops), err);
 
-    for (size_t i = 0; i < countof(ops); i++) {
-        if (rc == 0)
-            secrets_used(ops[i].answer, used);
-        kube_op_release(&ops[i]);
+    if (rc == 0) {
+        secrets_used(ops[0].answer, ret->used);
+        secrets_used(ops[1].answer, ret->used);
+        ret->all = json_incref(json_at(ops[2].answer, "items"));
     }
+    for (size_t i = 0; i < countof(ops); i++)
+        kube_op_release(&ops[i]);
     return rc;
 }
 
 /* True for what prune may delete: an object of a kind that we make, not the Namespace, not a
  * Secret in use. */
-static bool is_prunable(const struct inventory_item *i, const json_t *used)
+static bool is_prunable(const struct inventory_item *i, const struct secrets *s)
 {
     if (kind_find(i->api_version, i->kind) == NULL || strcmp(i->kind, "Namespace") == 0)
         return false;
-    return strcmp(i->kind, "Secret") != 0 || json_object_get(used, i->name) == NULL;
+    return strcmp(i->kind, "Secret") != 0 || json_object_get(s->used, i->name) == NULL;
+}
+
+static bool is_listed(const struct inventory_item *v, size_t n, const char *uid)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(v[i].uid, uid) == 0)
+            return true;
+    return false;
 }
 
 static json_t *delete_options(const char *uid)
@@ -62,45 +91,92 @@ static json_t *delete_options(const char *uid)
                      "propagationPolicy", "Background", "preconditions", "uid", uid);
 }
 
+struct deletions {
+    struct kube_op *ops;
+    const struct inventory_item **items; /* NULL: in no inventory */
+    size_t n;
+};
+
+static void deletion_add(struct deletions *d, char *path, const char *uid,
+                         const struct inventory_item *item)
+{
+    d->ops[d->n] = (struct kube_op) { .method = "DELETE", .path = path,
+                                      .body = delete_options(uid) };
+    d->items[d->n++] = item;
+}
+
+/* Configs of releases that failed before they were applied: no inventory knows them. */
+static void orphans_add(struct deletions *d, const char *namespace_, const struct secrets *s,
+                        const struct inventory_item *v, size_t n)
+{
+    json_t *o;
+    size_t i;
+
+    json_array_foreach(s->all, i, o) {
+        const char *name = json_str(o, "metadata.name", ""), *uid = json_str(o, "metadata.uid", "");
+
+        if (strncmp(name, CONFIG_SECRET, strlen(CONFIG_SECRET)) == 0 &&
+            json_object_get(s->used, name) == NULL && !is_listed(v, n, uid))
+            deletion_add(d, kind_path_of("Secret", namespace_, name), uid, NULL);
+    }
+}
+
+static int deletions_run(struct target *t, struct deletions *d, target_object_fn *removed,
+                         void *removed_arg, struct err *err)
+{
+    struct err first = ERR_INIT;
+    int rc = 0;
+
+    (void) kube_do_all(t->kube, d->ops, d->n, &first);
+    for (size_t i = 0; i < d->n; i++) {
+        const struct kube_op *o = &d->ops[i];
+        const struct inventory_item *item = d->items[i];
+        /* 409: an object of that name, but not the one that we made: somebody else's by now. */
+        bool gone = o->answer != NULL || o->status == 404 || o->status == 409;
+
+        if (item == NULL)
+            continue;
+        if (gone && removed(removed_arg, item, err) < 0)
+            rc = -1;
+        else if (!gone && rc == 0) {
+            *err = o->err.code != ERR_NONE ? o->err : first;
+            rc = err_wrap(err, "%s %s", item->kind, item->name);
+        }
+    }
+    return rc;
+}
+
 int kubernetes_prune(struct target *t, const struct app *app, const struct inventory_item *v,
                      size_t n, target_object_fn *removed, void *removed_arg, struct err *err)
 {
     cleanup_free char *namespace_ = manifest_namespace_name(t->conf, app);
-    cleanup_free struct kube_op *ops = xcalloc(n + 1, sizeof(*ops));
-    cleanup_free size_t *of = xcalloc(n + 1, sizeof(*of));
-    json_auto_t *used = json_object();
-    struct err first = ERR_INIT;
-    size_t n_ops = 0;
-    int rc = 0;
+    struct secrets s = { json_object(), NULL };
+    struct deletions d = { 0 };
+    bool any_secret = false;
+    int rc;
 
-    for (size_t i = 0; i < n && json_object_size(used) == 0; i++)
-        if (strcmp(v[i].kind, "Secret") == 0 && used_read(t, namespace_, used, err) < 0)
-            return -1;
-    for (size_t i = 0; i < n; i++) {
-        if (!is_prunable(&v[i], used))
-            continue;
-        ops[n_ops].method = "DELETE";
-        ops[n_ops].path = kind_path(kind_find(v[i].api_version, v[i].kind), v[i].namespace,
-                                    v[i].name);
-        ops[n_ops].body = delete_options(v[i].uid);
-        of[n_ops++] = i;
+    for (size_t i = 0; i < n; i++)
+        any_secret = any_secret || strcmp(v[i].kind, "Secret") == 0;
+    if (any_secret && secrets_read(t, namespace_, &s, err) < 0) {
+        secrets_release(&s);
+        return -1;
     }
-    (void) kube_do_all(t->kube, ops, n_ops, &first);
-    for (size_t i = 0; i < n_ops; i++) {
-        const struct inventory_item *item = &v[of[i]];
-        /* 409: an object of that name, but not the one that we made: somebody else's by now. */
-        bool gone = ops[i].answer != NULL || ops[i].status == 404 || ops[i].status == 409;
-
-        if (gone && removed(removed_arg, item, err) < 0)
-            rc = -1;
-        else if (!gone && rc == 0) {
-            *err = ops[i].err.code != ERR_NONE ? ops[i].err : first;
-            rc = err_wrap(err, "%s %s", item->kind, item->name);
-        }
-        free((void *) (uintptr_t) ops[i].path);
-        json_decref((json_t *) (uintptr_t) ops[i].body);
-        kube_op_release(&ops[i]);
+    d.ops = xcalloc(n + json_array_size(s.all) + 1, sizeof(*d.ops));
+    d.items = xcalloc(n + json_array_size(s.all) + 1, sizeof(*d.items));
+    for (size_t i = 0; i < n; i++)
+        if (is_prunable(&v[i], &s))
+            deletion_add(&d, kind_path(kind_find(v[i].api_version, v[i].kind), v[i].namespace,
+                                       v[i].name), v[i].uid, &v[i]);
+    orphans_add(&d, namespace_, &s, v, n);
+    rc = deletions_run(t, &d, removed, removed_arg, err);
+    for (size_t i = 0; i < d.n; i++) {
+        free((void *) (uintptr_t) d.ops[i].path);
+        json_decref((json_t *) (uintptr_t) d.ops[i].body);
+        kube_op_release(&d.ops[i]);
     }
+    free(d.ops);
+    free(d.items);
+    secrets_release(&s);
     return rc;
 }
 
