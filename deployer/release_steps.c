@@ -71,21 +71,34 @@ int step_publish(struct run *r, struct err *err)
     return releases_published(r->w->store, r->w->me, rel->id, image, rel->publish_ms, err);
 }
 
-/* What the person wrote in the Procfile, out of what the image runs. */
+/* What the person wrote in the Procfile and " ... ", out of what the image runs; "" where the image runs it
+ * by the launcher's link for the process type, which says nothing. */
 static char *command_text(const struct process *p)
 {
+    static const char link[] = "/cnb/process/";
     char *const *v = vec_argv(&p->command);
     cleanup_buf struct buf b;
     size_t from = 0;
 
     buf_init(&b, 512);
+    if (p->command.n == 0 || strncmp(v[0], link, sizeof(link) - 1) == 0)
+        return xstrdup("");
     if (p->command.n >= 3 && strcmp(v[1], "-c") == 0)
         from = 2;
     for (size_t i = from; i < p->command.n; i++)
         (void) buf_addf(&b, "%s%s", i > from ? " " : "", v[i]);
     for (size_t i = 0; i < p->args.n && from == 0; i++)
         (void) buf_addf(&b, " %s", p->args.v[i]);
-    return xstrndup(buf_str(&b), strcspn(buf_str(&b), "\r\n"));
+    return xasprintf("%.*s ... ", (int) strcspn(buf_str(&b), "\r\n"), buf_str(&b));
+}
+
+/* The target says what the command did: "failed (exit 7)". */
+static int command_failed(struct err *err)
+{
+    cleanup_free char *did = xstrdup(err->msg);
+
+    return err->code == ERR_FAILED ? err_set(err, ERR_FAILED, "the release command %s", did)
+                                   : err_wrap(err, "the release command");
 }
 
 int step_command(struct run *r, struct err *err)
@@ -102,14 +115,14 @@ int step_command(struct run *r, struct err *err)
     if (run_target(r, err) < 0)
         return -1;
     if (r->w->ops->release_command(r->target, &t, &r->call, r->w->conf->release_timeout, err) < 0) {
-        release_log_sayf(&r->log, "       release: %s ... failed", text);
-        return err_wrap(err, "the release command");
+        release_log_sayf(&r->log, "       release: %sfailed", text);
+        return command_failed(err);
     }
     rel->command_ms = (int64_t) (loop_now() - start);
     if (releases_command_done(r->w->store, r->w->me, rel->id, rel->command_ms, err) < 0)
         return -1;
     rel->command_done = true;
-    release_log_sayf(&r->log, "       release: %s ... done (%.1f s)", text, seconds(rel->command_ms));
+    release_log_sayf(&r->log, "       release: %sdone (%.1f s)", text, seconds(rel->command_ms));
     return 0;
 }
 

@@ -47,6 +47,14 @@ static bool here(const char *op)
     return (fake.op != NULL && strcmp(fake.op, op) == 0) || fake.calls == fake.at;
 }
 
+/* Of the release command a target says what it did. */
+static int went_wrong(const char *op, struct err *err)
+{
+    bool command = strcmp(op, "command") == 0;
+
+    return err_set(err, ERR_FAILED, "%s%swent wrong", command ? "" : op, command ? "" : " ");
+}
+
 static int before(const char *op, const char *what, const struct target_call *c, struct err *err)
 {
     cleanup_free char *line = xasprintf("%s %s\n", op, what);
@@ -60,7 +68,7 @@ static int before(const char *op, const char *what, const struct target_call *c,
         (void) raise(SIGKILL);
         return 0;
     case FAKE_FAIL:
-        return err_set(err, ERR_FAILED, "%s went wrong", op);
+        return went_wrong(op, err);
     case FAKE_DOWN:
         return err_set(err, ERR_DOWN, "the cluster does not answer");
     case FAKE_HOOK:
@@ -78,7 +86,7 @@ static int after(const char *op, struct err *err)
     if (here(op) && fake.fault == FAKE_KILL_AFTER)
         (void) raise(SIGKILL);
     if (here(op) && fake.fault == FAKE_FAIL_AFTER)
-        return err_set(err, ERR_FAILED, "%s went wrong", op);
+        return went_wrong(op, err);
     return 0;
 }
 

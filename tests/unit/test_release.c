@@ -245,7 +245,7 @@ static void test_fails(void **state)
     } cases[] = {
         { "publish", "the image can't be published: publish went wrong", false },
         { "open", "open went wrong", false },
-        { "command", "the release command: command went wrong", false },
+        { "command", "the release command went wrong", false },
     };
     struct fixture *f = *state;
     int64_t id;
