@@ -36,10 +36,17 @@ static json_t *instance_json(const json_t *o)
                      show_json_time(json_int(o, "started_at", 0)));
 }
 
-int cmd_ps(struct command_ctx *c, char *const *argv, int argc, struct err *err)
+/* What runs, as the deployer says; nothing does before the first release. */
+static json_t *instances_get(struct command_ctx *c, struct err *err)
 {
     json_auto_t *q = json_pack("{s:s, s:I}", "op", "list", "app_id", (json_int_t) c->app.id);
-    json_auto_t *doc = live_document(c, q, err);
+
+    return c->app.live_release_id != 0 ? live_document(c, q, err) : json_array();
+}
+
+int cmd_ps(struct command_ctx *c, char *const *argv, int argc, struct err *err)
+{
+    json_auto_t *doc = instances_get(c, err);
     struct table t = TABLE_INIT(6);
     json_t *all, *o;
     size_t i;
@@ -242,7 +249,9 @@ static int scale_show(struct command_ctx *c, const struct formation *now, const 
     if (c->json)
         return show_json(c, json_pack("{s:s, s:o, s:o}", "app", c->app.name, "formation", formation_object(now),
                                       "release", made->version != 0 ? json_integer(made->version) : json_null()));
-    if (!asked)
+    if (!asked && now->n == 0)
+        (void) io_outf(c->io, "%s has no release yet; the first will run web=1\n", c->app.name);
+    else if (!asked)
         (void) io_outf(c->io, "%s\n", text);
     else if (made->id != 0)
         (void) io_outf(c->io, "Now running %s\n", text);

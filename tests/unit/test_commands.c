@@ -259,6 +259,7 @@ static void test_scale(void **state)
 {
     struct desk *d = *state;
 
+    desk_expect(d, "bert", "ps:scale shop", 0, "no release yet");
     desk_expect(d, "bert", "ps:scale shop clock=2", 0, "the first release will run clock at 2");
     (void) fixture_live(d->f, d->f->shop);
     desk_expect(d, "bert", "ps:scale shop", 0, "web=1 worker=0\n");
@@ -309,10 +310,12 @@ static void test_live(void **state)
 {
     struct desk *d = *state;
 
-    desk_expect(d, "bert", "ps shop", 6, "the deployer does not answer");
+    desk_expect(d, "bert", "ps shop", 0, "no release yet");
+    desk_expect(d, "bert", "ps shop --json", 0, "[]");
     desk_expect(d, "bert", "logs shop", 1, "no live release");
-    desk_deployer(d);
     (void) fixture_live(d->f, d->f->shop);
+    desk_expect(d, "bert", "ps shop", 6, "the deployer does not answer");
+    desk_deployer(d);
     desk_expect(d, "bert", "ps shop", 0, "web.1  running  v1");
     desk_expect(d, "bert", "ps shop --json", 0, "\"started_at\":\"2023-11-14T22:13:20Z\"");
     desk_expect(d, "bert", "logs shop", 0, "2026-01-02T03:04:05Z web.1 hello world\n");
