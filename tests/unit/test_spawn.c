@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -216,17 +217,18 @@ static void test_environment(void **state)
 static void test_limits(void **state)
 {
     struct spawn s = SPAWN_INIT;
-    cleanup_free char *out = NULL;
+    cleanup_free char *out = NULL, *expected = NULL;
 
     (void) state;
     s.limit_memory = 1 << 30;
     s.limit_file = 512 * 1000;
     s.limit_cpu = 7;
-    s.nice = 3;
+    s.nice = 1;
     s.cwd = "/";
     s.no_new_privileges = true;
     out = run(&s, "ulimit -v; ulimit -f; ulimit -t; nice; pwd; grep NoNewPrivs /proc/self/status");
-    assert_string_equal(out, "1048576\n1000\n7\n3\n/\nNoNewPrivs:\t1\n");
+    expected = xasprintf("1048576\n1000\n7\n%d\n/\nNoNewPrivs:\t1\n", getpriority(PRIO_PROCESS, 0) + 1);
+    assert_string_equal(out, expected);
 }
 
 static void test_ids(void **state)
