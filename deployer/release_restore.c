@@ -25,6 +25,8 @@ static int restore_live(struct run *r, struct release *live, struct err *err)
     rc = run_apply(r, &t, &applied, err);
     target_applied_release(&applied);
     if (rc == 0)
+        rc = run_applied(r, NULL, err);
+    if (rc == 0)
         rc = r->w->ops->watch(r->target, &t, &r->call, r->w->conf->rollout_timeout, err);
     config_set_release(&config);
     if (rc == 0)
@@ -48,6 +50,8 @@ static int restore_nothing(struct run *r, struct err *err)
         formation_set(&none.formation, r->release->formation.v[i].process, 0);
     rc = run_apply(r, &t, &applied, err);
     target_applied_release(&applied);
+    if (rc == 0)
+        rc = run_applied(r, NULL, err);
     formation_release(&none.formation);
     return rc;
 }

@@ -26,9 +26,15 @@ int run_config(struct run *r, int64_t version, struct config_set *ret, struct er
 /* Opens the target where that hasn't been done. */
 int run_target(struct run *r, struct err *err);
 
-/* Applies a release (this one, or the one that is put back) and writes the objects down, also those of an
- * apply that failed half-way. Release *ret. */
+/* Is there a release command that is still to be run? */
+bool run_has_command(const struct run *r);
+
+/* Applies a release (this one, or the one that is put back). Release *ret. The objects of an apply that failed
+ * half-way are written down here, of one that did well by run_applied. */
 int run_apply(struct run *r, const struct target_release *t, struct target_applied *ret, struct err *err);
+
+/* Writes down the objects and, of this release itself (applied not NULL), its manifests and that its rollout begins. */
+int run_applied(struct run *r, const struct target_applied *applied, struct err *err);
 
 /* Removes what the app has from other releases than `keep`. What stays is tried again by the next release. */
 void run_prune(struct run *r, int64_t keep);

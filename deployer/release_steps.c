@@ -101,17 +101,23 @@ static int command_failed(struct err *err)
                                    : err_wrap(err, "the release command");
 }
 
+bool run_has_command(const struct run *r)
+{
+    const struct release *rel = r->release;
+
+    return rel->run_release_command && !rel->command_done && processes_find(&rel->processes, "release") != NULL;
+}
+
 int step_command(struct run *r, struct err *err)
 {
     struct release *rel = r->release;
-    const struct process *p = processes_find(&rel->processes, "release");
     struct target_release t = target_release(r);
     cleanup_free char *text = NULL;
     uint64_t start = loop_now();
 
-    if (p == NULL || !rel->run_release_command || rel->command_done)
+    if (!run_has_command(r))
         return 0;
-    text = command_text(p);
+    text = command_text(processes_find(&rel->processes, "release"));
     if (run_target(r, err) < 0)
         return -1;
     if (r->w->ops->release_command(r->target, &t, &r->call, r->w->conf->release_timeout, err) < 0) {
@@ -140,10 +146,10 @@ static int on_object(void *arg, const struct inventory_item *item, struct err *e
     return 0;
 }
 
-/* One transaction for all objects: each costs a wait for the disk. */
+/* In the caller's transaction, or one of its own for all objects: each costs a wait for the disk. */
 static int inventory_write(struct run *r, struct err *err)
 {
-    bool own;
+    bool own = false;
     int rc = store_enter(r->w->store, &own, err);
 
     for (size_t i = 0; i < r->n_made; i++) {
@@ -159,18 +165,25 @@ static int inventory_write(struct run *r, struct err *err)
 
 int run_apply(struct run *r, const struct target_release *t, struct target_applied *ret, struct err *err)
 {
-    struct err why = ERR_INIT;
-    int rc = r->w->ops->apply(r->target, t, &r->call, on_object, r, ret, &why);
-    int written = inventory_write(r, rc == 0 ? &why : NULL);
+    if (r->w->ops->apply(r->target, t, &r->call, on_object, r, ret, err) == 0)
+        return 0;
+    /* What was made before it failed is there all the same. */
+    (void) inventory_write(r, NULL);
+    return -1;
+}
 
-    if (rc == 0 && written < 0)
-        target_applied_release(ret);
-    if (rc < 0 || written < 0) {
-        if (err != NULL)
-            *err = why;
-        return -1;
-    }
-    return 0;
+int run_applied(struct run *r, const struct target_applied *applied, struct err *err)
+{
+    bool own = false;
+    int rc = store_enter(r->w->store, &own, err);
+
+    if (rc == 0)
+        rc = inventory_write(r, err);
+    if (rc == 0 && applied != NULL)
+        rc = releases_manifests(r->w->store, r->w->me, r->release->id, applied->manifests, r->release->apply_ms, err);
+    if (rc == 0 && applied != NULL)
+        rc = releases_step(r->w->store, r->w->me, r->release->id, step_name(STEP_ROLLOUT), err);
+    return store_leave(r->w->store, own, rc, err);
 }
 
 int step_apply(struct run *r, struct err *err)
@@ -185,7 +198,7 @@ int step_apply(struct run *r, struct err *err)
     r->release->apply_ms = (int64_t) (loop_now() - start);
     free(r->url);
     r->url = steal_ptr(applied.url);
-    rc = releases_manifests(r->w->store, r->w->me, r->release->id, applied.manifests, r->release->apply_ms, err);
+    rc = run_applied(r, &applied, err);
     target_applied_release(&applied);
     return rc;
 }

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "deployer/release.h"
+#include "deployer/remove.h"
 #include "tests/fakes/fake_target.h"
 #include "tests/unit/sql_fixture.h"
 
@@ -561,6 +562,40 @@ static void test_gives_up(void **state)
     has(f, id, "died three times");
 }
 
+/* Destroyed apps: removed from the target, then their rows; what fails stays for the next try; one at a time. */
+static void test_remove(void **state)
+{
+    struct fixture *f = *state;
+    int lock = -1, other = -1;
+    bool waits = false;
+    size_t left = 0;
+    struct app a;
+
+    (void) live(f);
+    assert_int_equal(GOT(remove_begin(f->store, &lock, &waits, &err)), 0);
+    OK(apps_destroy(f->store, f->shop, &err));
+    assert_int_equal(GOT(remove_begin(f->store, &lock, &waits, &err)), 1);
+    assert_int_equal(GOT(remove_begin(f->store, &other, &waits, &err)), 0);
+    assert_true(waits);
+    fake.op = "remove";
+    fake.fault = FAKE_DOWN;
+    OK(remove_apps(&conf, f->store, &fake_target, &left, &err));
+    assert_int_equal(left, 1);
+    fake_forget();
+    fake.op = "open";
+    fake.fault = FAKE_FAIL;
+    OK(remove_apps(&conf, f->store, &fake_target, &left, &err));
+    assert_int_equal(left, 1);
+    fake_forget();
+    OK(remove_apps(&conf, f->store, &fake_target, &left, &err));
+    assert_int_equal(left, 0);
+    calls_are("open \nremove shop\n");
+    REFUSED(ERR_NOT_FOUND, "", apps_get_id(f->store, f->shop, &a, &err));
+    close(lock);
+    assert_int_equal(GOT(remove_begin(f->store, &lock, &waits, &err)), 0);
+    assert_false(waits);
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
@@ -569,7 +604,7 @@ int main(void)
         TEST(test_restores), TEST(test_restore_fails),  TEST(test_first_fails),
         TEST(test_canceled), TEST(test_handed_back),    TEST(test_canceled_after_hand_back),
         TEST(test_lost),     TEST(test_killed),         TEST(test_killed_in_restore),
-        TEST(test_gives_up),
+        TEST(test_gives_up), TEST(test_remove),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
