@@ -72,6 +72,9 @@ void say_output(const struct target_call *c, const char *line, size_t n);
 void say_last_lines(struct target *t, const struct app *app, const char *process, const char *pod,
                     bool previous, const struct target_call *c);
 
+/* True where the cluster is adding a node for a pod that found none. */
+bool node_is_coming(struct target *t, const char *namespace_, const char *pod_uid);
+
 /* --- the functions of target_ops, each in the file of its name */
 int kubernetes_apply(struct target *t, const struct target_release *r, const struct target_call *c,
                      target_object_fn *object, void *object_arg, struct target_applied *ret,

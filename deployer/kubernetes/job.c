@@ -36,6 +36,7 @@ struct job {
     size_t said, skip;       /* lines; a log that is read again begins with those already said */
     bool log_ended;
     bool canceled;
+    bool may_wait;           /* a node is coming */
     bool asked_events;
 };
 
@@ -232,12 +233,16 @@ static int job_judge(struct job *j, int *ret_ms, struct err *err)
         return fail(err, j->failed);
     if (j->trouble == POD_HOPELESS)
         return fail(err, j->why);
-    if (j->trouble != POD_FINE) {
+    if (j->trouble != POD_FINE && !(j->trouble == POD_UNSCHEDULABLE && j->may_wait)) {
         int64_t lasted = now - j->trouble_since;
 
-        if (lasted >= TROUBLE_MS)
+        if (lasted < TROUBLE_MS)
+            *ret_ms = (int) (TROUBLE_MS - lasted);
+        else if (j->trouble == POD_UNSCHEDULABLE &&
+                 node_is_coming(j->target, j->namespace_, j->pod.uid))
+            j->may_wait = true;
+        else
             return fail(err, j->why);
-        *ret_ms = (int) (TROUBLE_MS - lasted);
     }
     if (!j->has_pod && !j->asked_events) {
         cleanup_free char *why = NULL;

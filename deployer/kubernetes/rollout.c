@@ -36,6 +36,7 @@ struct entry {
     enum pod_trouble trouble;
     char *why;
     int64_t since;           /* when this trouble began */
+    bool may_wait;           /* for a node */
 };
 
 struct rollout {
@@ -207,6 +208,7 @@ void rollout_pod(struct rollout *r, enum kube_event event, const json_t *doc, in
         r->pods = xrealloc_n(r->pods, r->n_pods + 1, sizeof(*r->pods));
         e = &r->pods[r->n_pods++];
         e->since = now;
+        e->may_wait = false;
     } else {
         before = e->trouble;
         entry_release(e);
@@ -232,6 +234,7 @@ void rollout_failure_release(struct rollout_failure *f)
     free(f->why);
     free(f->process);
     free(f->pod);
+    free(f->no_node);
     memset(f, 0, sizeof(*f));
 }
 
@@ -243,6 +246,8 @@ static void fail_pod(const struct deployment *d, const struct entry *e, struct r
     if (pod_last_end(&e->pod) != NULL || e->pod.running)
         ret->pod = xstrdup(e->pod.name);
     ret->previous = e->pod.running && e->pod.last.is;
+    if (e->trouble == POD_UNSCHEDULABLE)
+        ret->no_node = xstrdup(e->pod.uid);
 }
 
 static void fail_plain(const struct deployment *d, char *why, struct rollout_failure *ret)
@@ -265,7 +270,7 @@ static bool is_final(const struct entry *e, int64_t now, int *ret_again_ms)
 
     if (e->trouble == POD_HOPELESS)
         return true;
-    if (e->trouble == POD_FINE)
+    if (e->trouble == POD_FINE || (e->trouble == POD_UNSCHEDULABLE && e->may_wait))
         return false;
     if (now - e->since >= patience)
         return true;
@@ -328,6 +333,14 @@ enum rollout_verdict rollout_judge(struct rollout *r, int64_t now, int *ret_agai
             all = ROLLOUT_GOING;
     }
     return all;
+}
+
+void rollout_allow_wait(struct rollout *r, const char *uid)
+{
+    struct entry *e = entry_find(r, uid);
+
+    if (e != NULL)
+        e->may_wait = true;
 }
 
 /* Pods of the present template that are ready; old ones serve too, but aren't the release's. */

@@ -34,6 +34,7 @@ struct rollout_failure {
     char *process;           /* owned */
     char *pod;               /* whose log tells more; NULL: none; owned */
     bool previous;           /* of the container before its restart */
+    char *no_node;           /* uid of a pod that found no node for a while; NULL: another reason; owned */
 };
 void rollout_failure_release(struct rollout_failure *f);
 
@@ -41,6 +42,9 @@ void rollout_failure_release(struct rollout_failure *f);
  * event, -1: none. *ret (where ROLLOUT_FAILED): release it. */
 enum rollout_verdict rollout_judge(struct rollout *r, int64_t now, int *ret_again_ms,
                                    struct rollout_failure *ret);
+
+/* Nodes are being added for this pod (a failure's no_node): from now on it may wait. */
+void rollout_allow_wait(struct rollout *r, const char *uid);
 
 /* "web 1/2 ready, worker 1/1 ready": appended to out, once all Deployments were seen. Processes
  * that need no instance are left out. */

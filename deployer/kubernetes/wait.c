@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "base/json.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include "deployer/kubernetes/cluster.h"
@@ -58,6 +59,30 @@ int call_wait(struct target *t, const struct target_call *c, int timeout_ms, str
     return 0;
 }
 
+/* What the autoscalers write about a pod that they make a node for. */
+static const char *const scaling_reasons[] = {
+    "TriggeredScaleUp", /* cluster-autoscaler, also of GKE and AKS */
+    "Nominated",        /* Karpenter */
+};
+
+bool node_is_coming(struct target *t, const char *namespace_, const char *pod_uid)
+{
+    cleanup_free char *path = xasprintf(
+        "/api/v1/namespaces/%s/events?limit=100&fieldSelector=involvedObject.uid%%3D%s",
+        namespace_, pod_uid);
+    json_auto_t *events = NULL;
+    json_t *items, *e;
+    size_t i;
+
+    (void) kube_do(t->kube, "GET", path, NULL, NULL, &events, NULL);
+    items = json_at(events, "items");
+    json_array_foreach(items, i, e)
+        for (size_t k = 0; k < countof(scaling_reasons); k++)
+            if (strcmp(json_str(e, "reason", ""), scaling_reasons[k]) == 0)
+                return true;
+    return false;
+}
+
 /* --- following a rollout */
 
 static void on_deployment(void *arg, enum kube_event event, const json_t *doc)
@@ -72,6 +97,7 @@ static void on_pod(void *arg, enum kube_event event, const json_t *doc)
 
 struct follow {
     struct target *target;
+    const char *namespace_;
     struct rollout *rollout;
     struct kube_watch *deployments, *pods;
     char *progress;          /* said last */
@@ -125,6 +151,13 @@ static int follow_run(struct follow *f, const struct target_call *c, int64_t tim
             progress_say(f, c);
             return 0;
         case ROLLOUT_FAILED:
+            if (failure->no_node != NULL &&
+                node_is_coming(f->target, f->namespace_, failure->no_node)) {
+                c->say(c->say_arg, "       no node has room; the cluster is adding one");
+                rollout_allow_wait(f->rollout, failure->no_node);
+                rollout_failure_release(failure);
+                continue;
+            }
             return err_set(err, ERR_FAILED, "%s", failure->why);
         case ROLLOUT_GOING:
             break;
@@ -148,7 +181,7 @@ int rollout_wait(struct target *t, const struct app *app, struct rollout *rollou
     cleanup_free char *namespace_ = manifest_namespace_name(t->conf, app);
     cleanup_free char *deployments = kind_path_of("Deployment", namespace_, NULL);
     cleanup_free char *pods = kind_path_of("Pod", namespace_, NULL);
-    struct follow f = { .target = t, .rollout = rollout };
+    struct follow f = { .target = t, .namespace_ = namespace_, .rollout = rollout };
     struct rollout_failure failure = { 0 };
     int rc = -1;
 

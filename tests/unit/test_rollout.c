@@ -236,6 +236,8 @@ static void test_unschedulable(void **state)
     assert_int_equal(rollout_judge(r, 2000, &again, &f), ROLLOUT_GOING);
     assert_int_equal(again, 14000);
     assert_failed(r, 16000, "web finds no node to run on: 0/1 nodes");
+    rollout_allow_wait(r, "w"); /* a node is being added */
+    assert_going(r, 100000);
     feed_pod(r, pod("w", "web", "new"), 3000); /* placed after all */
     assert_going(r, 16000);
     rollout_free(r);
