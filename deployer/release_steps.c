@@ -71,8 +71,8 @@ int step_publish(struct run *r, struct err *err)
     return releases_published(r->w->store, r->w->me, rel->id, image, rel->publish_ms, err);
 }
 
-/* What the person wrote in the Procfile and " ... ", out of what the image runs; "" where the image runs it
- * by the launcher's link for the process type, which says nothing. */
+/* What the person wrote in the Procfile, out of what the image runs; "running" where the image runs it by the
+ * launcher's link for the process type, which says nothing. */
 static char *command_text(const struct process *p)
 {
     static const char link[] = "/cnb/process/";
@@ -82,14 +82,14 @@ static char *command_text(const struct process *p)
 
     buf_init(&b, 512);
     if (p->command.n == 0 || strncmp(v[0], link, sizeof(link) - 1) == 0)
-        return xstrdup("");
+        return xstrdup("running");
     if (p->command.n >= 3 && strcmp(v[1], "-c") == 0)
         from = 2;
     for (size_t i = from; i < p->command.n; i++)
         (void) buf_addf(&b, "%s%s", i > from ? " " : "", v[i]);
     for (size_t i = 0; i < p->args.n && from == 0; i++)
         (void) buf_addf(&b, " %s", p->args.v[i]);
-    return xasprintf("%.*s ... ", (int) strcspn(buf_str(&b), "\r\n"), buf_str(&b));
+    return xstrndup(buf_str(&b), strcspn(buf_str(&b), "\r\n"));
 }
 
 /* The target says what the command did: "failed (exit 7)". */
@@ -118,17 +118,16 @@ int step_command(struct run *r, struct err *err)
     if (!run_has_command(r))
         return 0;
     text = command_text(processes_find(&rel->processes, "release"));
+    release_log_sayf(&r->log, "       release: %s ...", text);
     if (run_target(r, err) < 0)
         return -1;
-    if (r->w->ops->release_command(r->target, &t, &r->call, r->w->conf->release_timeout, err) < 0) {
-        release_log_sayf(&r->log, "       release: %sfailed", text);
+    if (r->w->ops->release_command(r->target, &t, &r->call, r->w->conf->release_timeout, err) < 0)
         return command_failed(err);
-    }
     rel->command_ms = (int64_t) (loop_now() - start);
     if (releases_command_done(r->w->store, r->w->me, rel->id, rel->command_ms, err) < 0)
         return -1;
     rel->command_done = true;
-    release_log_sayf(&r->log, "       release: %sdone (%.1f s)", text, seconds(rel->command_ms));
+    release_log_sayf(&r->log, "       release: done (%.1f s)", seconds(rel->command_ms));
     return 0;
 }
 
@@ -275,12 +274,14 @@ int step_finish(struct run *r, struct err *err)
 {
     const struct release *rel = r->release;
 
+    /* While the lease is held: the app's next release begins as soon as the row has ended, and may
+     * want again what this one leaves out. */
+    run_prune(r, rel->id);
     /* Before the row: who follows stops reading when the row has ended. */
     say_live(r);
     if (releases_live(r->w->store, r->w->me, rel->id, r->url, rel->rollout_ms, err) < 0) {
         release_log_sayf(&r->log, " !     It could not be written down and is tried again: %s", err->msg);
         return -1;
     }
-    run_prune(r, rel->id);
     return 0;
 }
