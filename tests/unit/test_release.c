@@ -194,8 +194,7 @@ static void test_live(void **state)
     calls_are("publish v1\nopen \ncommand v1 web=1 worker=0 PASSWORD:15\napply v1 web=1 worker=0 PASSWORD:15\n"
               "watch v1 web=1 worker=0 PASSWORD:15\n");
     has(f, id, "-----> Releasing v1: web=1 worker=0\n");
-    has(f, id, "       migrating with [PASSWORD hidden]\n");
-    has(f, id, "       release: true ... done (0.");
+    has(f, id, "       release: true ...\n       migrating with [PASSWORD hidden]\n       release: done (0.");
     has(f, id, "=====> v1 is live after 0.");
     has(f, id, " (build 0.0, publish 0.0, release 0.0, rollout 0.0)\n       https://shop.example.com\n");
     log = log_text(f, id);
