@@ -40,16 +40,28 @@ void docker_free(struct docker *d)
     free(d);
 }
 
+/* A request's body; type NULL: none. */
+struct body {
+    const char *type;
+    const void *data;
+    size_t n;
+};
+
 /* One request; the answer, where it is JSON, in *ret (the caller decrefs; NULL where it has none). */
-static int ask(struct docker *d, const char *method, const char *url, json_t **ret, struct err *err)
+static int send_body(struct docker *d, const char *method, const char *url, const struct body *body, json_t **ret,
+                     struct err *err)
 {
+    cleanup_vec struct vec headers = VEC_INIT;
     struct http_request q = {
-        .method = method, .url = url, .body_max = ANSWER_MAX, .timeout_ms = REMOVE_MS,
+        .method = method, .url = url, .body = body->data, .body_len = body->n, .headers = &headers,
+        .body_max = ANSWER_MAX, .timeout_ms = REMOVE_MS,
     };
     struct http_response r;
     json_t *j = NULL;
     int rc = 0;
 
+    if (body->type != NULL)
+        vec_addf(&headers, "Content-Type: %s", body->type);
     http_response_init(&r);
     if (http_do(d->http, &q, &r, err) != 0) {
         http_response_release(&r);
@@ -70,6 +82,13 @@ static int ask(struct docker *d, const char *method, const char *url, json_t **r
     else
         json_decref(j);
     return rc;
+}
+
+static int ask(struct docker *d, const char *method, const char *url, json_t **ret, struct err *err)
+{
+    const struct body none = { NULL, NULL, 0 };
+
+    return send_body(d, method, url, &none, ret, err);
 }
 
 int docker_image_id(struct docker *d, const char *name, char ret[DIGEST_SIZE], struct err *err)
@@ -176,7 +195,8 @@ static int remove_container(struct docker *d, const char *id, struct err *err)
     if (why.code == ERR_BUSY
         && (ask(d, "POST", url, NULL, &why) == 0 || why.code == ERR_NOT_FOUND))
         return 0;
-    *err = why;
+    if (err != NULL)
+        *err = why;
     return -1;
 }
 
@@ -209,4 +229,71 @@ int docker_clear(struct docker *d, const char *dir, const char *tag, struct err 
     for (i = 0; i < volumes.n && rc == 0; i++)
         rc = remove_one(d, "volumes", volumes.v[i], err);
     return rc == 0 ? (int) ids.n : -1;
+}
+
+/* A header of one regular file and its zero-filled end (POSIX.1-2008, pax, "ustar Interchange Format"). */
+static void tar_file(struct buf *tar, const char *name, const void *data, size_t n)
+{
+    static const char zeros[1024];
+    char header[512] = "";
+    unsigned sum = 0;
+
+    (void) snprintf(header, 100, "%s", name);
+    (void) snprintf(header + 100, 8, "%07o", 0644);
+    (void) snprintf(header + 108, 8, "%07o", 0);
+    (void) snprintf(header + 116, 8, "%07o", 0);
+    (void) snprintf(header + 124, 12, "%011zo", n);
+    (void) snprintf(header + 136, 12, "%011o", 0);
+    header[156] = '0';
+    memcpy(header + 257, "ustar\00000", 8);
+    memset(header + 148, ' ', 8);
+    for (size_t i = 0; i < sizeof(header); i++)
+        sum += (unsigned char) header[i];
+    (void) snprintf(header + 148, 8, "%06o", sum);
+    (void) buf_add(tar, header, sizeof(header));
+    (void) buf_add(tar, data, n);
+    (void) buf_add(tar, zeros, (512 - n % 512) % 512);
+    (void) buf_add(tar, zeros, sizeof(zeros));
+}
+
+/* A container that is never started, to put the file into. The caller frees its id. */
+static char *container_create(struct docker *d, const char *image, struct err *err)
+{
+    json_t *o = json_pack("{s:s,s:[s]}", "Image", image, "Cmd", "-"), *answer = NULL;
+    cleanup_free char *text = json_text(o);
+    struct body body = { "application/json", text, strlen(text) };
+    char *id = NULL;
+
+    json_decref(o);
+    if (send_body(d, "POST", BASE "/containers/create", &body, &answer, err) == 0) {
+        id = http_escape(json_str(answer, "Id", ""));
+        json_decref(answer);
+    }
+    return id;
+}
+
+int docker_image_add_file(struct docker *d, const char *base, const char *path, const void *data, size_t n,
+                          const char *to, struct err *err)
+{
+    size_t name = strcspn(to, ":");
+    cleanup_free char *repo_plain = xstrndup(to, name), *repo = http_escape(repo_plain);
+    cleanup_free char *tag = http_escape(to[name] == ':' ? to + name + 1 : "latest");
+    cleanup_free char *id = container_create(d, base, err), *put = NULL, *commit = NULL;
+    struct body body = { "application/x-tar", NULL, 0 };
+    cleanup_buf struct buf tar;
+    int rc;
+
+    buf_init(&tar, n + 4096);
+    if (id == NULL)
+        return -1;
+    tar_file(&tar, path + 1, data, n);
+    body.data = buf_str(&tar);
+    body.n = buf_len(&tar);
+    put = xasprintf(BASE "/containers/%s/archive?path=%%2F", id);
+    commit = xasprintf(BASE "/commit?container=%s&repo=%s&tag=%s", id, repo, tag);
+    rc = send_body(d, "PUT", put, &body, NULL, err);
+    if (rc == 0)
+        rc = ask(d, "POST", commit, NULL, err);
+    (void) remove_container(d, id, NULL);
+    return rc;
 }

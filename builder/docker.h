@@ -6,6 +6,8 @@
 #include "base/digest.h"
 #include "base/err.h"
 
+#include <stddef.h>
+
 struct docker;
 
 /* Opens no connection yet. */
@@ -14,6 +16,11 @@ void docker_free(struct docker *d);
 
 /* The id of an image that the engine has. ERR_NOT_FOUND where it has none of that name. */
 int docker_image_id(struct docker *d, const char *name, char ret[DIGEST_SIZE], struct err *err);
+
+/* Makes the image `to` ("name:tag") out of `base`, which the engine must have, with one more file: path
+ * (absolute, its folders are made) with these n bytes, mode 0644. */
+int docker_image_add_file(struct docker *d, const char *base, const char *path, const void *data, size_t n,
+                          const char *to, struct err *err);
 
 /* Kills and removes all containers that pack started for one build, and their volumes, but not the cache. A
  * build's containers are those that mount a folder below `dir` (absolute, the build's own) or name

@@ -9,7 +9,6 @@
 
 /* pack trusts this name whatever it is told, and unlike Docker Hub's it has no second spelling. */
 #define ALWAYS_TRUSTED "gcr.io/buildpacks/builder:google-22"
-#define CA_TARGET "/etc/ssl/certs/slipway-registry.pem" /* Go reads each file of this folder */
 
 bool pack_trusts(const struct conf *c)
 {
@@ -90,7 +89,7 @@ int pack_argv(const struct conf *c, const struct pack_job *job, struct vec *ret,
     }
     if (c->registry_ca[0] != '\0') {
         vec_add(ret, "--volume");
-        vec_addf(ret, "%s:" CA_TARGET ":ro", c->registry_ca);
+        vec_addf(ret, "%s:" PACK_CA_TARGET ":ro", c->registry_ca);
     }
     if (c->registry_insecure && !plain_by_itself(c->registry)) { /* a flag of pack 0.38 */
         vec_add(ret, "--insecure-registry");

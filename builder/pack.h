@@ -15,6 +15,9 @@
 #define PACK_DETECT_FAILED 21
 #define PACK_BUILDPACK_FAILED 51
 
+/* Where build containers find the registry's own certificate authority: Go reads each file of this folder. */
+#define PACK_CA_TARGET "/etc/ssl/certs/slipway-registry.pem"
+
 /* One build. */
 struct pack_job {
     const char *image;       /* stable name without tag: pack takes unchanged layers from it */

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "builder/pack.h"
 #include "builder/project.h"
 #include "builder/tree.h"
 #include "sql/seal.h"
@@ -19,7 +20,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define AUTH_MAX (1024 * 1024) /* a config.json for many registries */
+#define AUTH_MAX (1024 * 1024) /* a config.json for many registries, a bundle of authorities */
+#define LIFECYCLE_NAME "slipway/lifecycle" /* of images in the engine alone */
 /* A descriptor that asks for nothing; the version keeps pack from warning that there is none. */
 #define NO_PROJECT "[_]\nschema-version = \"0.2\"\n"
 
@@ -174,6 +176,36 @@ static int export_tree(struct work *w, struct err *err)
     return 0;
 }
 
+/* In five phases only the app's own containers get pack's --volume, so those that talk to the registry need an image
+ * that knows its authority: the lifecycle's with one more file, made once for each pair of the two. */
+static int prepare_lifecycle(struct work *w, struct err *err)
+{
+    const struct conf *c = w->conf;
+    char base[DIGEST_SIZE], ca[DIGEST_SIZE], have[DIGEST_SIZE];
+    cleanup_buf struct buf pem;
+
+    buf_init(&pem, AUTH_MAX);
+    if (pack_trusts(c) || c->lifecycle_image[0] == '\0')
+        return c->registry_ca[0] == '\0' || pack_trusts(c)
+                   ? 0
+                   : err_set(err, ERR_FAILED, "the registry has an authority of its own (ca), and the builder is not "
+                             "trusted: [build] lifecycle_image must name the lifecycle's image");
+    if (c->registry_ca[0] == '\0') {
+        w->lifecycle = xstrdup(c->lifecycle_image);
+        return 0;
+    }
+    if (path_read(c->registry_ca, &pem, err) != 0)
+        return err_wrap(err, "reading the registry's authority");
+    if (docker_image_id(w->docker, c->lifecycle_image, base, err) != 0)
+        return err_wrap(err, "%s (pull it once)", c->lifecycle_image);
+    digest_of(buf_str(&pem), buf_len(&pem), ca);
+    w->lifecycle = xasprintf(LIFECYCLE_NAME ":%.16s-%.16s", strchr(base, ':') + 1, strchr(ca, ':') + 1);
+    if (docker_image_id(w->docker, w->lifecycle, have, NULL) == 0)
+        return 0;
+    return docker_image_add_file(w->docker, c->lifecycle_image, PACK_CA_TARGET, buf_str(&pem), buf_len(&pem),
+                                 w->lifecycle, err);
+}
+
 int work_prepare(struct work *w, struct err *err)
 {
     if (path_remove_all(w->dir, err) != 0 /* of an attempt that was killed */
@@ -184,7 +216,7 @@ int work_prepare(struct work *w, struct err *err)
     if (make_dir(w, "pack", 0700, err) != 0 || make_dir(w, "report", 0700, err) != 0
         || make_dir(w, "tmp", 0700, err) != 0 || write_docker_config(w, err) != 0)
         return -1;
-    return write_env(w, err);
+    return write_env(w, err) == 0 ? prepare_lifecycle(w, err) : -1;
 }
 
 void work_clean(struct work *w)

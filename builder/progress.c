@@ -43,6 +43,8 @@ void progress_flush(struct progress *p)
 }
 
 static void say(struct progress *p, const char *before, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
+static void say(struct progress *p, const char *before, const char *fmt, va_list ap)
 {
     (void) buf_addstr(&p->pending, before);
     (void) buf_vaddf(&p->pending, fmt, ap);

@@ -137,7 +137,7 @@ static int start(struct run *r, struct err *err)
     struct pack_job job = {
         .image = w->image, .tag = w->tag, .path = tree, .report_dir = report, .cache_volume = cache,
         .descriptor = path_exists(own) ? own : NULL, .clear_cache = w->build.no_cache,
-        .lifecycle_image = w->conf->lifecycle_image[0] != '\0' ? w->conf->lifecycle_image : NULL,
+        .lifecycle_image = w->lifecycle,
     };
     struct spawn s = SPAWN_INIT;
     int fds[2];

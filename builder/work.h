@@ -49,6 +49,7 @@ struct work {
     char *image;             /* "host/prefix/shop" */
     char tag[32];            /* "b57" */
     char *dir;               /* spool/build-57 */
+    char *lifecycle;         /* image of the five phases; NULL: pack's choice */
     int lock;                /* of the app's cache volume; -1: not held */
     struct config_set vars;  /* build scope, opened */
     struct procfile procfile;

@@ -134,6 +134,7 @@ static void close_parts(struct work *w)
     free(w->repository);
     free(w->image);
     free(w->dir);
+    free(w->lifecycle);
     cleanup_close_p(&w->lock);
 }
 

@@ -66,7 +66,7 @@ static void test_converted(void **state)
 static void test_left_out(void **state)
 {
     static const char *const bad[] = {
-        "web", "web python", ": x", "-web: x", "web-: x", "_web: x", "w b: x", "w\xc3\xa9" "b: x", "web:", "web:   \t",
+        "web", "web python", ": x", "-web: x", "web-: x", "_web: x", "w b: x", "w\xc3\xa9w: x", "web:", "web:   \t",
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: x",
     };
 
