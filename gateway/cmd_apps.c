@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define LOCK_REASON_MAX 200      /* a sentence that every refused push shows */
-#define DESTROY_WAIT_MS 60000    /* a namespace is usually gone within seconds */
+#define DESTROY_WAIT_MS 60000    /* beyond the time that processes have to stop */
 #define BRANCH_MAX 200
 
 /* What people type behind `git remote add`. */
@@ -201,7 +201,7 @@ static int destroy_wait(struct command_ctx *c, struct err *err)
 {
     cleanup_free char *path = store_releases_wake(c->store);
     cleanup_close int fd = wake_open(err);
-    int64_t end = store_now() + DESTROY_WAIT_MS;
+    int64_t end = store_now() + c->conf->grace_period + c->conf->pre_stop + DESTROY_WAIT_MS;
     bool alone = false;
 
     if (fd < 0 || wake_watch(fd, path, err) < 0)
