@@ -65,9 +65,6 @@ int rollout_wait(struct target *t, const struct app *app, struct rollout *rollou
  * ERR_FAILED "canceled" where the caller doesn't want to wait any longer. */
 int call_wait(struct target *t, const struct target_call *c, int timeout_ms, struct err *err);
 
-/* Says one line of a process's output. */
-void say_output(const struct target_call *c, const char *line, size_t n);
-
 /* Says a pod's last lines; says nothing where they can't be had. */
 void say_last_lines(struct target *t, const struct app *app, const char *process, const char *pod,
                     bool previous, const struct target_call *c);

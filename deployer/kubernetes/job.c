@@ -158,7 +158,7 @@ static void on_line(void *arg, const char *line, size_t n)
         return;
     }
     j->said++;
-    say_output(j->call, line, n);
+    target_say_output(j->call, line, n);
 }
 
 static int log_service(struct job *j, struct err *err)

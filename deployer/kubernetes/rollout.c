@@ -28,7 +28,6 @@ struct deployment {
     char *template, *restarted;
     char *create_error;      /* condition ReplicaFailure; NULL: none */
     int64_t create_error_since;
-    bool deadline;           /* condition Progressing: ProgressDeadlineExceeded */
 };
 
 struct entry {
@@ -114,7 +113,6 @@ static void conditions_read(struct deployment *d, const json_t *doc)
 
     free(d->create_error);
     d->create_error = NULL;
-    d->deadline = false;
     json_array_foreach(all, i, c) {
         const char *type = json_str(c, "type", ""), *status = json_str(c, "status", "");
 
@@ -122,9 +120,6 @@ static void conditions_read(struct deployment *d, const json_t *doc)
             free(d->create_error);
             d->create_error = text_plain(json_str(c, "message", "no reason given"), POD_TEXT_MAX);
         }
-        if (strcmp(type, "Progressing") == 0 &&
-            strcmp(json_str(c, "reason", ""), "ProgressDeadlineExceeded") == 0)
-            d->deadline = true;
     }
     if (d->create_error == NULL)
         d->create_error_since = -1;
@@ -310,11 +305,6 @@ static enum rollout_verdict judge_one(struct rollout *r, struct deployment *d, i
         }
         again(ret_again_ms, CREATE_MS - (now - d->create_error_since));
     }
-    if (d->deadline) {
-        fail_plain(d, xasprintf("%s made no progress in time: %d of %d ready", d->process,
-                                d->available, d->wanted), ret);
-        return ROLLOUT_FAILED;
-    }
     return ROLLOUT_GOING;
 }
 
@@ -402,8 +392,13 @@ void rollout_overdue(struct rollout *r, int64_t seconds, struct rollout_failure 
         fail_plain(late, NULL, ret);
         if (e->pod.running)
             ret->pod = xstrdup(e->pod.name);
-        ret->why = xasprintf("%s is not ready after %" PRId64 " s: %d of %d ready", late->process,
-                             seconds, shown_ready(r, late), late->wanted);
+        /* The probes of web only connect; other processes have none. */
+        if (e->pod.running && strcmp(late->process, PROCESS_WEB) == 0)
+            ret->why = xasprintf("web did not listen on $PORT (%d) within %" PRId64 " s", WEB_PORT,
+                                 seconds);
+        else
+            ret->why = xasprintf("%s is not ready after %" PRId64 " s: %d of %d ready",
+                                 late->process, seconds, shown_ready(r, late), late->wanted);
         return;
     }
     fail_plain(late, xasprintf("%s is not ready after %" PRId64 " s", late->process, seconds), ret);

@@ -1,5 +1,7 @@
 /* Whether a release's Deployments have come up, told from their documents and their pods'. A state
  * machine: it is fed what the watches bring and says what that means. Pure.
+ * The condition ProgressDeadlineExceeded is not looked at: it stays on a Deployment that is set back
+ * to a template that it had before, and the caller has a time limit of its own.
  * Source: k8s.io/kubectl pkg/polymorphichelpers/rollout_status.go, k8s.io/api/apps/v1. */
 #ifndef SLIPWAY_DEPLOYER_KUBERNETES_ROLLOUT_H
 #define SLIPWAY_DEPLOYER_KUBERNETES_ROLLOUT_H

@@ -5,7 +5,6 @@
 #include "base/mem.h"
 #include "deployer/kubernetes/cluster.h"
 #include "deployer/kubernetes/watch.h"
-#include "deployer/text.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -13,18 +12,7 @@
 
 #define LAST_LINES 20                /* of a crashed process; a stack trace's end */
 #define LAST_BYTES (64 * 1024)
-#define OUTPUT_LINE_MAX (8 * 1024)   /* of one line that is shown to the pusher */
 #define PROGRESS_MAX 4096
-
-void say_output(const struct target_call *c, const char *line, size_t n)
-{
-    cleanup_buf struct buf b;
-
-    buf_init(&b, OUTPUT_LINE_MAX);
-    (void) buf_addstr(&b, "       ");
-    text_clean(&b, line, n);
-    c->say(c->say_arg, buf_str(&b));
-}
 
 void say_last_lines(struct target *t, const struct app *app, const char *process, const char *pod,
                     bool previous, const struct target_call *c)
@@ -43,7 +31,7 @@ void say_last_lines(struct target *t, const struct app *app, const char *process
     for (const char *p = text; *p != '\0';) {
         size_t n = strcspn(p, "\n");
 
-        say_output(c, p, n);
+        target_say_output(c, p, n);
         p += n + (p[n] == '\n');
     }
 }
