@@ -161,7 +161,9 @@ class Repo:
 
 
 HELLO_SERVER = r'''
-import http.server, os, sys
+import http.server, os, signal, sys
+# The first process of a container has no default action for TERM.
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 class H(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         body = (TEXT + " " + os.environ.get("GREETING", "") + "\n").encode()

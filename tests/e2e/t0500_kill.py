@@ -8,7 +8,7 @@ import time
 import urllib.request
 
 import harness
-from harness import Repo, Server, check, get, hello, new_name, ssh, ssh_argv, until, url
+from harness import Repo, Server, check, hello, new_name, page, ssh, ssh_argv, until, url
 
 # A push's output by which a step is known to have begun.
 STEPS = {
@@ -86,7 +86,7 @@ def one_kill(server, repo, role, step, serial):
     assert repo.remote_refs()["refs/heads/main"] == live["commit"], (live, repo.remote_refs())
     # The next push of the same commit, or of a new one, works.
     check(repo.push())
-    assert get(url(repo.app)).startswith(f"v{serial}")
+    page(repo.app, f"v{serial}")
     print(f"# {role} killed at {step} ({n} processes): ended after {took:.1f} s", flush=True)
 
 
@@ -95,6 +95,7 @@ def kills(role, steps):
         repo = Repo(new_name("k"))
         repo.commit("first", hello("v0"))
         check(repo.push())
+        page(repo.app, "v0")
         for serial, step in enumerate(steps, 1):
             one_kill(server, repo, role, step, serial)
 
