@@ -141,6 +141,17 @@ static int number(const char *s, size_t n)
     return v;
 }
 
+/* Behind the "[phase] " that pack puts before the lines of each container. */
+static void skip_phase(const char **line, size_t *n)
+{
+    const char *end = *n > 0 && **line == '[' ? memmem(*line, *n, "] ", 2) : NULL;
+
+    if (end != NULL) {
+        *n -= (size_t) (end + 2 - *line);
+        *line = end + 2;
+    }
+}
+
 bool pack_line(struct pack_seen *s, const char *line, size_t n, bool whole)
 {
     static const char error[] = "ERROR: ", status[] = "failed with status code: ";
@@ -150,16 +161,18 @@ bool pack_line(struct pack_seen *s, const char *line, size_t n, bool whole)
         return false;
     if (take_digest(s, line, n))
         return true;
+    skip_phase(&line, &n);
     if (!starts(line, n, error))
         return false;
     at = find(line, n, status);
-    if (at != NULL) {
+    if (at != NULL) { /* the line before it said what happened */
         at += sizeof(status) - 1;
         s->status = number(at, n - (size_t) (at - line));
+        return false;
     }
-    (void) snprintf(s->error, sizeof(s->error), "%.*s",
-                    (int) (n - (sizeof(error) - 1) > INT_MAX ? INT_MAX : n - (sizeof(error) - 1)),
-                    line + sizeof(error) - 1);
+    line += sizeof(error) - 1;
+    n -= sizeof(error) - 1;
+    (void) snprintf(s->error, sizeof(s->error), "%.*s", (int) (n > INT_MAX ? INT_MAX : n), line);
     return false;
 }
 
@@ -214,6 +227,8 @@ int pack_reason(const struct pack_seen *s, int code, char *ret, size_t size)
     else if (strstr(s->error, "unknown flag: --insecure-registry") != NULL)
         (void) snprintf(ret, size, "this pack cannot publish to a plain-http registry at this address; use pack 0.38 "
                         "or later, or TLS");
+    else if (s->status != 0 && s->error[0] != '\0')
+        (void) snprintf(ret, size, "the lifecycle failed: %s", s->error);
     else if (s->status != 0)
         (void) snprintf(ret, size, "the lifecycle ended with status %d; see its output above", s->status);
     else if (s->error[0] != '\0')

@@ -42,7 +42,7 @@ struct pack_seen {
     bool trusted;             /* one container: its lines have no prefix that names the phase */
     char digest[DIGEST_SIZE]; /* the image as exported; "": not yet */
     int status;               /* exit code of a phase of the lifecycle; 0: none was printed */
-    char error[512];          /* the last "ERROR: " text of pack, "" where none */
+    char error[512];          /* the last "ERROR: " text that is not about the status, "" where none */
 };
 
 /* One line (cleaned, without newline). whole: it stands where the program's line began. Returns true

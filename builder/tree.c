@@ -448,6 +448,27 @@ int tree_export(const char *repo, const char *tree, const char *dest, const stru
     return rc;
 }
 
+/* Not git_graph_descendant_of: where a commit is missing, libgit2 1.5 leaks in it. */
+static int find_ancestor(git_repository *r, const git_oid *commit, const git_oid *ancestor)
+{
+    git_revwalk *walk = NULL;
+    int rc = -1, end;
+    git_oid id;
+
+    if (git_revwalk_new(&walk, r) != 0)
+        return -1;
+    if (git_revwalk_push(walk, commit) == 0) {
+        while ((end = git_revwalk_next(&id, walk)) == 0 && rc < 0) {
+            if (git_oid_equal(&id, ancestor))
+                rc = 1;
+        }
+        if (end == GIT_ITEROVER && rc < 0)
+            rc = 0;
+    }
+    git_revwalk_free(walk);
+    return rc;
+}
+
 int tree_descends(const char *repo, const char *commit, const char *ancestor)
 {
     git_odb *odb = NULL;
@@ -462,7 +483,7 @@ int tree_descends(const char *repo, const char *commit, const char *ancestor)
     if (open_objects(repo, &odb, &r, NULL) != 0)
         return -1;
     if (git_odb_exists(odb, &b))
-        rc = git_graph_descendant_of(r, &a, &b);
+        rc = find_ancestor(r, &a, &b);
     close_objects(odb, r);
-    return rc < 0 ? -1 : rc;
+    return rc;
 }

@@ -65,6 +65,18 @@ static void test_reasons(void **state)
     reason_is(NULL, -9, -9, "signal 9");
 }
 
+static void test_phase_error(void **state)
+{
+    struct pack_seen s = { .trusted = false };
+    char text[1024];
+
+    (void) state;
+    (void) feed(&s, "[analyzer] ERROR: failed to initialize analyzer: no registry");
+    (void) feed(&s, "ERROR: failed to build: executing lifecycle: failed with status code: 1");
+    assert_int_equal(pack_reason(&s, 1, text, sizeof(text)), 1);
+    assert_string_equal(text, "the lifecycle failed: failed to initialize analyzer: no registry");
+}
+
 static const char *const bases[] = {
     "pack", "build", "localhost:5000/t/shop", "--path", "/s/tree", "--publish", "--no-color", "--tag",
     "localhost:5000/t/shop:b7",
@@ -204,6 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_digest),
         cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_phase_error),
         cmocka_unit_test(test_arguments),
         cmocka_unit_test(test_insecure),
         cmocka_unit_test(test_report),
