@@ -24,4 +24,5 @@ deployer_libdeployer_a_SOURCES += \
 deployer_libs = deployer/libdeployer.a sql/libsql.a base/libbase.a $(YAML_LIBS) $(CURL_LIBS) \
     $(JANSSON_LIBS) $(INIH_LIBS) $(SQLITE_LIBS) $(SODIUM_LIBS)
 
+include deployer/docker/local.mk
 include deployer/kubernetes/local.mk

@@ -3,11 +3,14 @@
 #include "deployer/target.h"
 
 #include "base/mem.h"
+#include "deployer/text.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static const struct target_ops *const targets[] = { &target_kubernetes };
+#define OUTPUT_LINE_MAX (8 * 1024) /* of one line that is shown to the pusher */
+
+static const struct target_ops *const targets[] = { &target_kubernetes, &target_docker };
 
 const struct target_ops *target_find(const char *name)
 {
@@ -32,4 +35,14 @@ void target_applied_release(struct target_applied *a)
     free(a->manifests);
     free(a->url);
     memset(a, 0, sizeof(*a));
+}
+
+void target_say_output(const struct target_call *c, const char *line, size_t n)
+{
+    cleanup_buf struct buf b;
+
+    buf_init(&b, OUTPUT_LINE_MAX);
+    (void) buf_addstr(&b, "       ");
+    text_clean(&b, line, n);
+    c->say(c->say_arg, buf_str(&b));
 }

@@ -38,8 +38,6 @@ struct target_release {
 
 struct inventory_item; /* sql/tables.h */
 
-struct inventory_item; /* sql/tables.h */
-
 /* An object that the target made for the app (goes to the inventory). */
 typedef int target_object_fn(void *arg, const struct inventory_item *item, struct err *err);
 
@@ -121,8 +119,11 @@ struct target_ops {
 void target_instance_release(struct target_instance *i);
 void target_applied_release(struct target_applied *a);
 
+/* Says one line (n bytes) of a process's output, made fit for people. */
+void target_say_output(const struct target_call *c, const char *line, size_t n);
+
 /* The implementation that the setting names. */
 const struct target_ops *target_find(const char *name);
-extern const struct target_ops target_kubernetes;
+extern const struct target_ops target_kubernetes, target_docker;
 
 #endif

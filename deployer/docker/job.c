@@ -1,0 +1,148 @@
+#include "config.h"
+
+#include "deployer/docker/docker.h"
+
+#include "base/http.h"
+#include "base/json.h"
+#include "base/loop.h"
+#include "base/mem.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINE_MAX_BYTES (8 * 1024)
+
+/* The release command while it runs. */
+struct job {
+    struct target *target;
+    const struct target_call *call;
+    char *id;
+};
+
+/* A container of this release's command that a worker before us has made. NULL: there is none. Those of other releases
+ * are removed. */
+static int earlier_find(struct job *j, const struct target_release *r, struct err *err)
+{
+    struct containers have;
+    int rc = 0;
+
+    if (app_containers(j->target, r->app->name, &have, err) < 0)
+        return -1;
+    for (size_t i = 0; i < have.n && rc == 0; i++) {
+        const struct container *c = &have.v[i];
+
+        if (strcmp(c->process, PROCESS_RELEASE) != 0)
+            continue;
+        if (c->version == r->release->version && c->state != CONTAINER_CREATED && j->id == NULL)
+            j->id = xstrdup(c->id);
+        else
+            rc = container_remove(j->target, c->id, err);
+    }
+    containers_release(&have);
+    return rc;
+}
+
+static int job_make(struct job *j, const struct target_release *r, struct err *err)
+{
+    struct target *t = j->target;
+    cleanup_free char *network = app_network_name(t->conf, r->app->name), *path = NULL, *escaped = NULL;
+    cleanup_free char *name = container_name(t->conf, r->app->name, PROCESS_RELEASE, 1, r->release->version,
+                                             randombytes_uniform(0x10000));
+    json_auto_t *body = NULL, *answer = NULL;
+    char template[TEMPLATE_SIZE];
+    struct container_input in;
+    struct subnet subnet;
+
+    if (image_ensure(t, r->image, err) < 0 || app_network(t, r->app->name, &subnet, err) < 0 ||
+        deploy_input(t, r, network, &in, err) < 0 || container_render(&in, PROCESS_RELEASE, &body, err) < 0)
+        return -1;
+    container_template(body, template);
+    container_place(body, &in, PROCESS_RELEASE, 1, -1, template, NULL);
+    escaped = http_escape(name);
+    path = xasprintf("/containers/create?name=%s", escaped);
+    if (engine_do(t->engine, "POST", path, body, &answer, err) < 0)
+        return -1;
+    j->id = xstrdup(json_str(answer, "Id", ""));
+    free(path);
+    path = xasprintf("/containers/%s/start", j->id);
+    return engine_do(t->engine, "POST", path, NULL, NULL, err);
+}
+
+static void on_line(void *arg, int stream, const char *line, size_t n)
+{
+    struct job *j = arg;
+
+    (void) stream;
+    target_say_output(j->call, line, n);
+}
+
+/* Follows its output to its end, which is when the process has ended. */
+static int job_follow(struct job *j, int64_t timeout_ms, struct err *err)
+{
+    cleanup_free char *path = xasprintf("/containers/%s/logs?stdout=1&stderr=1&follow=1", j->id);
+    int64_t deadline = (int64_t) loop_now() + timeout_ms;
+    struct engine_stream *s = engine_stream_open(j->target->engine, "GET", path, NULL, DEMUX_FRAMES, LINE_MAX_BYTES,
+                                                 on_line, j, err);
+    int rc = s != NULL ? 0 : -1;
+
+    while (rc == 0 && (rc = engine_stream_done(s, err)) == 0) {
+        int64_t left = deadline - (int64_t) loop_now();
+
+        if (left <= 0)
+            rc = err_set(err, ERR_FAILED, "not done after %" PRId64 " s", timeout_ms / 1000);
+        else
+            rc = engine_wait(j->target->engine, left < INT_MAX ? (int) left : INT_MAX, -1, NULL, err);
+    }
+    engine_stream_close(s);
+    return rc < 0 ? -1 : 0;
+}
+
+/* How it ended. The log's end may come an instant before the engine has noted the exit: its wait tells. */
+static int job_judge(struct job *j, struct err *err)
+{
+    struct target *t = j->target;
+    cleanup_free char *wait = xasprintf("/containers/%s/wait", j->id), *path = xasprintf("/containers/%s/json", j->id);
+    cleanup_free char *how = NULL;
+    json_auto_t *doc = NULL;
+    struct container_status s;
+    int rc = 0;
+
+    if (engine_do(t->engine, "POST", wait, NULL, NULL, err) < 0 ||
+        engine_do(t->engine, "GET", path, NULL, &doc, err) < 0)
+        return -1;
+    container_status_read(doc, &s);
+    how = container_exit_text(s.exit_code);
+    if (s.oom)
+        rc = err_set(err, ERR_FAILED, "ran out of memory (limit %s)", t->conf->memory_limit);
+    else if (s.exit_code != 0)
+        rc = err_set(err, ERR_FAILED, "failed (%s)", how);
+    container_status_release(&s);
+    return rc;
+}
+
+int docker_release_command(struct target *t, const struct target_release *r, const struct target_call *c,
+                           int64_t timeout_ms, struct err *err)
+{
+    struct job j = { .target = t, .call = c };
+    int rc;
+
+    engine_set_call(t->engine, c);
+    rc = app_lock(t, r->app->name, true, err);
+    if (rc == 0)
+        rc = earlier_find(&j, r, err);
+    if (rc == 0 && j.id == NULL)
+        rc = job_make(&j, r, err);
+    if (rc == 0)
+        rc = job_follow(&j, timeout_ms, err);
+    if (rc == 0)
+        rc = job_judge(&j, err);
+    /* It has ended, or must not go on; unless another process goes on with it. */
+    engine_set_call(t->engine, NULL);
+    if (j.id != NULL && !(rc < 0 && c->handed_on != NULL && c->handed_on(c->canceled_arg)))
+        (void) container_remove(t, j.id, NULL);
+    free(j.id);
+    return rc;
+}

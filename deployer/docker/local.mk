@@ -1,0 +1,20 @@
+# deployer/docker/: the target "docker", part of the deployer's library.
+deployer_libdeployer_a_SOURCES += \
+    deployer/docker/app.c deployer/docker/docker.h \
+    deployer/docker/boot.c deployer/docker/boot.h \
+    deployer/docker/check.c \
+    deployer/docker/container.c deployer/docker/container.h deployer/docker/status.c \
+    deployer/docker/demux.c deployer/docker/demux.h \
+    deployer/docker/deploy.c \
+    deployer/docker/engine.c deployer/docker/engine.h \
+    deployer/docker/image.c \
+    deployer/docker/job.c \
+    deployer/docker/list.c \
+    deployer/docker/logs.c \
+    deployer/docker/plan.c deployer/docker/plan.h \
+    deployer/docker/quantity.c deployer/docker/quantity.h \
+    deployer/docker/retire.c \
+    deployer/docker/router.c deployer/docker/router.h deployer/docker/router_config.c \
+    deployer/docker/subnet.c deployer/docker/subnet.h \
+    deployer/docker/target_docker.c \
+    deployer/docker/wait.c

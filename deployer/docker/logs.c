@@ -1,0 +1,206 @@
+#include "config.h"
+
+#include "deployer/docker/docker.h"
+
+#include "base/json.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "deployer/log_lines.h"
+#include "deployer/rfc3339.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define LOG_LINE_MAX (16 * 1024 + 64) /* the engine's limit and a time stamp */
+#define EVENT_MAX (256 * 1024)        /* an event carries all labels of its container's image */
+#define EVENTS_BACK_S 2               /* events are asked for from before the list on: one too many does no harm */
+
+struct logs {
+    struct target *target;
+    const struct target_logs *query;
+    struct log_lines lines;  /* came, not yet written */
+    struct source **v;
+    size_t n;
+    bool changed;            /* a container was started since the list was read */
+    int fd;
+};
+
+/* The log of one container. */
+struct source {
+    struct logs *logs;
+    char *id, *name;
+    struct engine_stream *stream; /* NULL: at its end, for now */
+    struct log_cursor cursor;
+};
+
+static void source_free(struct source *s)
+{
+    engine_stream_close(s->stream);
+    free(s->id);
+    free(s->name);
+    free(s);
+}
+
+static void on_line(void *arg, int stream, const char *line, size_t n)
+{
+    struct source *s = arg;
+
+    (void) stream;
+    if (n > 0)
+        log_lines_take(&s->logs->lines, &s->cursor, s->name, line, n);
+}
+
+static struct source *source_find(struct logs *l, const char *id)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (strcmp(l->v[i]->id, id) == 0)
+            return l->v[i];
+    return NULL;
+}
+
+/* Opens the log: of one that was read before from where it ended, else what the query asks for. */
+static int source_open(struct source *s, bool follow, struct err *err)
+{
+    const struct target_logs *q = s->logs->query;
+    int64_t since = q->since_s > 0 ? (int64_t) time(NULL) - q->since_s : 0;
+    cleanup_free char *path = NULL, *tail = NULL;
+
+    if (s->cursor.last_ns > 0) {
+        since = s->cursor.last_ns / 1000000000;
+        log_cursor_again(&s->cursor);
+        tail = xstrdup("all");
+    } else {
+        tail = q->tail >= 0 ? xasprintf("%d", q->tail) : xstrdup("all");
+    }
+    path = xasprintf("/containers/%s/logs?stdout=1&stderr=1&timestamps=1&follow=%d&tail=%s&since=%" PRId64, s->id,
+                     follow, tail, since);
+    s->stream = engine_stream_open(s->logs->target->engine, "GET", path, NULL, DEMUX_FRAMES, LOG_LINE_MAX, on_line, s,
+                                   err);
+    return s->stream != NULL ? 0 : -1;
+}
+
+static bool is_asked_for(const struct target_logs *q, const struct container *c)
+{
+    cleanup_free char *name = container_instance(c);
+
+    return deploy_is_service(c->process) && (q->process == NULL || strcmp(q->process, c->process) == 0) &&
+           (q->instance == NULL || strcmp(q->instance, name) == 0);
+}
+
+/* Opens the logs of the containers that are there and not being read. */
+static int sources_open(struct logs *l, const struct app *app, bool follow, struct err *err)
+{
+    struct containers have;
+    int rc = 0;
+
+    l->changed = false;
+    if (app_containers(l->target, app->name, &have, err) < 0)
+        return -1;
+    for (size_t i = 0; i < have.n && rc == 0; i++) {
+        const struct container *c = &have.v[i];
+        struct source *s = source_find(l, c->id);
+
+        if (c->state == CONTAINER_CREATED || !is_asked_for(l->query, c) || (s != NULL && s->stream != NULL))
+            continue;
+        if (s != NULL && c->state != CONTAINER_RUNNING)
+            continue; /* it has said all */
+        if (s == NULL) {
+            s = xcalloc(1, sizeof(*s));
+            s->logs = l;
+            s->id = xstrdup(c->id);
+            s->name = container_instance(c);
+            l->v = xrealloc_n(l->v, l->n + 1, sizeof(struct source *));
+            l->v[l->n++] = s;
+        }
+        rc = source_open(s, follow, err);
+    }
+    containers_release(&have);
+    return rc;
+}
+
+/* Closes those that are at their end. Returns how many are still open. A container that went meanwhile is no error. */
+static size_t sources_service(struct logs *l)
+{
+    size_t open = 0;
+
+    for (size_t i = 0; i < l->n; i++) {
+        struct source *s = l->v[i];
+
+        if (s->stream == NULL)
+            continue;
+        if (engine_stream_done(s->stream, NULL) == 0) {
+            open++;
+            continue;
+        }
+        engine_stream_close(s->stream);
+        s->stream = NULL;
+    }
+    return open;
+}
+
+/* Reads what there is, to its end; all logs at once, so that they can be put into one order. */
+static int history(struct logs *l, const struct app *app, struct err *err)
+{
+    if (sources_open(l, app, false, err) < 0)
+        return -1;
+    while (sources_service(l) > 0)
+        if (engine_wait(l->target->engine, -1, -1, NULL, err) < 0)
+            return -1;
+    return log_lines_write(&l->lines, l->fd, err);
+}
+
+static void on_event(void *arg, int stream, const char *line, size_t n)
+{
+    struct logs *l = arg;
+    json_auto_t *doc = json_parse(line, n, "an event", NULL);
+
+    (void) stream;
+    if (strcmp(json_str(doc, "Action", ""), "start") == 0)
+        l->changed = true;
+}
+
+static int follow(struct logs *l, const struct app *app, struct err *err)
+{
+    cleanup_free char *since = xasprintf("&since=%lld", (long long) time(NULL) - EVENTS_BACK_S);
+    cleanup_free char *path = app_query(l->target->conf, "/events", app->name, "container", since);
+    struct engine_stream *events = engine_stream_open(l->target->engine, "GET", path, NULL, DEMUX_LINES, EVENT_MAX,
+                                                      on_event, l, err);
+    int rc = events != NULL ? sources_open(l, app, true, err) : -1;
+
+    while (rc == 0) {
+        bool readable = false;
+
+        (void) sources_service(l);
+        if (l->changed)
+            rc = sources_open(l, app, true, err);
+        if (rc == 0 && engine_stream_done(events, err) != 0)
+            rc = err_set(err, ERR_DOWN, "the Docker engine stopped sending events");
+        if (rc == 0)
+            rc = engine_wait(l->target->engine, -1, l->fd, &readable, err);
+        if (rc == 0)
+            rc = log_lines_write(&l->lines, l->fd, err);
+        if (rc == 0 && readable && log_peer_gone(l->fd))
+            rc = 1;
+    }
+    engine_stream_close(events);
+    return rc;
+}
+
+int docker_logs(struct target *t, const struct app *app, const struct target_logs *q,
+                const struct target_stream *io, struct err *err)
+{
+    struct logs l = { .target = t, .query = q, .fd = io->fd };
+    int rc;
+
+    engine_set_call(t->engine, NULL);
+    rc = history(&l, app, err);
+    if (rc == 0 && q->follow)
+        rc = follow(&l, app, err);
+    log_lines_release(&l.lines);
+    for (size_t i = 0; i < l.n; i++)
+        source_free(l.v[i]);
+    free(l.v);
+    return rc < 0 ? -1 : 0;
+}

@@ -1,0 +1,142 @@
+/* The router's configuration as a document. */
+#include "config.h"
+
+#include "deployer/docker/router.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A request whose upstream can't be reached is sent to another, or again: long enough for a container that
+ * crashed to come back, and short enough for a person who waits. */
+#define TRY_DURATION "10s"
+#define TRY_INTERVAL "20ms"
+#define DIAL_TIMEOUT "500ms"      /* a container on this machine answers within a millisecond, or is gone */
+#define FAIL_DURATION "2s"        /* so long one of several that can't be reached is passed over */
+
+#define PAGE_NOT_RUNNING "This app is not running.\n"
+#define PAGE_NO_APP "There is no app at this address.\n"
+
+void route_release(struct route *r)
+{
+    free(r->app);
+    memset(r, 0, sizeof(*r));
+}
+
+json_t *route_json(const struct route *r)
+{
+    cleanup_free char *subnet = subnet_text(&r->subnet);
+    json_t *counts = json_array();
+
+    for (int s = 0; s < SETS; s++)
+        json_array_append_new(counts, json_integer(r->counts[s]));
+    return json_pack("{s:s, s:s, s:o}", "app", r->app, "subnet", subnet, "counts", counts);
+}
+
+int route_read(const json_t *doc, struct route *ret, struct err *err)
+{
+    const char *app = json_str(doc, "app", "");
+    const json_t *counts = json_object_get(doc, "counts");
+    struct route r = { 0 };
+
+    if (app_name_check(app, err) < 0 || subnet_parse(json_str(doc, "subnet", ""), &r.subnet, err) < 0)
+        return -1;
+    for (int s = 0; s < SETS; s++) {
+        json_int_t n = json_integer_value(json_array_get(counts, (size_t) s));
+
+        if (n < 0 || n > SET_SIZE)
+            return err_set(err, ERR_FAILED, "the route of %s has a set of %lld containers", app, (long long) n);
+        r.counts[s] = (int) n;
+    }
+    r.app = xstrdup(app);
+    *ret = r;
+    return 0;
+}
+
+static json_t *static_page(int status, const char *text)
+{
+    return json_pack("{s:s, s:i, s:{s:[s]}, s:s}", "handler", "static_response", "status_code", status, "headers",
+                     "Content-Type", "text/plain; charset=utf-8", "body", text);
+}
+
+static json_t *proxy(const struct route *r, int set)
+{
+    json_t *upstreams = json_array(), *h;
+
+    if (r->counts[set] == 0) {
+        json_decref(upstreams);
+        return static_page(503, PAGE_NOT_RUNNING);
+    }
+    for (int number = 1; number <= r->counts[set]; number++) {
+        cleanup_free char *address = subnet_web_address(&r->subnet, set, number);
+
+        json_array_append_new(upstreams, json_pack("{s:o}", "dial", json_sprintf("%s:%d", address, WEB_PORT)));
+    }
+    h = json_pack("{s:s, s:o, s:{s:s, s:s, s:{s:s}}, s:{s:s, s:s}}", "handler", "reverse_proxy", "upstreams",
+                  upstreams, "load_balancing", "try_duration", TRY_DURATION, "try_interval", TRY_INTERVAL,
+                  "selection_policy", "policy", r->counts[set] > 1 ? "least_conn" : "first", "transport", "protocol",
+                  "http", "dial_timeout", DIAL_TIMEOUT);
+    /* One alone is never passed over: there is nobody else. */
+    if (r->counts[set] > 1)
+        json_object_set_new(h, "health_checks", json_pack("{s:{s:s, s:i}}", "passive", "fail_duration",
+                                                          FAIL_DURATION, "max_fails", 2));
+    return h;
+}
+
+/* The sets from the highest on: the first whose file is there is taken, and set 0 without one. */
+static json_t *app_route(const struct conf *c, const struct route *r)
+{
+    cleanup_free char *folder = conf_state_path(c, "run/docker/sets");
+    cleanup_free char *host = xasprintf("%s.%s", r->app, c->router_domain);
+    json_t *sets = json_array();
+
+    for (int s = SETS - 1; s >= 0; s--) {
+        json_t *route = json_pack("{s:[o], s:b}", "handle", proxy(r, s), "terminal", 1);
+
+        if (s > 0)
+            json_object_set_new(route, "match", json_pack("[{s:{s:s, s:[o]}}]", "file", "root", folder, "try_files",
+                                                          json_sprintf("/%s.%d", r->app, s)));
+        json_array_append_new(sets, route);
+    }
+    return json_pack("{s:[{s:[s]}], s:[{s:s, s:o}], s:b}", "match", "host", host, "handle", "handler", "subroute",
+                     "routes", sets, "terminal", 1);
+}
+
+/* "[::1]:8080"; an empty address is all. */
+static json_t *listen_address(const struct conf *c, long long port)
+{
+    return json_sprintf(strchr(c->router_address, ':') != NULL ? "[%s]:%lld" : "%s:%lld", c->router_address, port);
+}
+
+json_t *router_render(const struct conf *c, const struct route *v, size_t n)
+{
+    cleanup_free char *admin = conf_state_path(c, "run/docker/admin.sock");
+    cleanup_free char *data = conf_state_path(c, "run/docker/caddy");
+    json_t *routes = json_array(), *server, *http;
+
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(routes, app_route(c, &v[i]));
+    json_array_append_new(routes, json_pack("{s:[o]}", "handle", static_page(404, PAGE_NO_APP)));
+    server = json_pack("{s:[o], s:o}", "listen", listen_address(c, c->router_tls ? c->https_port : c->http_port),
+                       "routes", routes);
+    if (!c->router_tls)
+        json_object_set_new(server, "automatic_https", json_pack("{s:b}", "disable", 1));
+    http = json_pack("{s:I, s:I, s:{s:o}}", "http_port", (json_int_t) c->http_port, "https_port",
+                     (json_int_t) c->https_port, "servers", "apps", server);
+    return json_pack("{s:{s:o, s:[s], s:{s:b}}, s:{s:{s:{s:s}}}, s:{s:s, s:s}, s:{s:o}}", "admin", "listen",
+                     json_sprintf("unix/%s", admin), "origins", "localhost", "config", "persist", 0, "logging", "logs",
+                     "default", "level", "WARN", "storage", "module", "file_system", "root", data, "apps", "http",
+                     http);
+}
+
+char *router_url(const struct conf *c, const char *app)
+{
+    long long port = c->router_tls ? c->https_port : c->http_port, usual = c->router_tls ? 443 : 80;
+    const char *scheme = c->router_tls ? "https" : "http";
+
+    if (port == usual)
+        return xasprintf("%s://%s.%s", scheme, app, c->router_domain);
+    return xasprintf("%s://%s.%s:%lld", scheme, app, c->router_domain, port);
+}

@@ -1,0 +1,149 @@
+/* The table of functions, and those that are short. */
+#include "config.h"
+
+#include "deployer/docker/docker.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "sql/tables.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void docker_close(struct target *t)
+{
+    if (t == NULL)
+        return;
+    deploy_drop(t);
+    app_unlock(t);
+    engine_free(t->engine);
+    free(t);
+}
+
+static int docker_open(const struct conf *c, struct target **ret, struct err *err)
+{
+    struct target *t = xcalloc(1, sizeof(*t));
+
+    if (sodium_init() < 0)
+        abort();
+    t->conf = c;
+    t->lock = -1;
+    t->engine = engine_new(c->engine_socket[0] != '\0' ? c->engine_socket : c->docker_socket, err);
+    if (t->engine == NULL) {
+        docker_close(t);
+        return -1;
+    }
+    *ret = t;
+    return 0;
+}
+
+/* True where the release has an instance of web. */
+static bool has_web(const struct release *r)
+{
+    int count = formation_count(&r->formation, PROCESS_WEB);
+
+    return processes_find(&r->processes, PROCESS_WEB) != NULL && count != 0;
+}
+
+/* True where nothing of it shall run. */
+static bool is_empty(const struct release *r)
+{
+    for (size_t i = 0; i < r->processes.n; i++) {
+        const char *type = r->processes.v[i].type;
+        int count = formation_count(&r->formation, type);
+
+        if (deploy_is_service(type) && (count > 0 || (count < 0 && strcmp(type, PROCESS_WEB) == 0)))
+            return false;
+    }
+    return true;
+}
+
+static int docker_apply(struct target *t, const struct target_release *r, const struct target_call *c,
+                        target_object_fn *object, void *object_arg, struct target_applied *ret, struct err *err)
+{
+    json_auto_t *shown = NULL;
+    int rc;
+
+    (void) object, (void) object_arg; /* the engine's labels are the inventory */
+    engine_set_call(t->engine, c);
+    rc = deploy_begin(t, r, NULL, &shown, err);
+    /* Then nobody waits: what nothing was live before needs no watch. */
+    if (rc == 0 && r->restore && is_empty(r->release))
+        rc = deploy_end(t, c, t->conf->rollout_timeout, err);
+    engine_set_call(t->engine, NULL);
+    if (rc < 0)
+        return -1;
+    ret->manifests = json_text(shown);
+    ret->url = has_web(r->release) ? router_url(t->conf, r->app->name) : NULL;
+    return 0;
+}
+
+static int docker_watch(struct target *t, const struct target_release *r, const struct target_call *c,
+                        int64_t timeout_ms, struct err *err)
+{
+    int rc;
+
+    (void) r;
+    engine_set_call(t->engine, c);
+    rc = deploy_end(t, c, timeout_ms, err);
+    engine_set_call(t->engine, NULL);
+    return rc;
+}
+
+static int docker_restart(struct target *t, const struct target_release *r, const char *process,
+                          const struct target_call *c, int64_t timeout_ms, struct err *err)
+{
+    int rc;
+
+    if (process != NULL && (!deploy_is_service(process) || processes_find(&r->release->processes, process) == NULL))
+        return err_set(err, ERR_NOT_FOUND, "%s has no process %s", r->app->name, process);
+    engine_set_call(t->engine, c);
+    rc = deploy_begin(t, r, process != NULL ? process : "", NULL, err);
+    if (rc == 0)
+        rc = deploy_end(t, c, timeout_ms, err);
+    engine_set_call(t->engine, NULL);
+    return rc;
+}
+
+/* Nothing of ours is in the inventory: an app that comes from another target has things there, which are not here. */
+static int docker_prune(struct target *t, const struct app *app, const struct inventory_item *v, size_t n,
+                        target_object_fn *removed, void *removed_arg, struct err *err)
+{
+    (void) t, (void) app, (void) v, (void) n, (void) removed, (void) removed_arg, (void) err;
+    return 0;
+}
+
+static int docker_remove(struct target *t, const struct app *app, struct err *err)
+{
+    struct containers have;
+    int rc;
+
+    engine_set_call(t->engine, NULL);
+    if (app_lock(t, app->name, false, err) < 0 || router_route_remove(t->conf, app->name, err) < 0 ||
+        app_containers(t, app->name, &have, err) < 0) {
+        app_unlock(t);
+        return -1;
+    }
+    rc = containers_stop(t, &have, err);
+    containers_release(&have);
+    if (rc == 0)
+        rc = app_network_remove(t, app->name, err);
+    app_unlock(t);
+    return rc;
+}
+
+const struct target_ops target_docker = {
+    .name = "docker",
+    .open = docker_open,
+    .close = docker_close,
+    .check = docker_check,
+    .release_command = docker_release_command,
+    .apply = docker_apply,
+    .watch = docker_watch,
+    .prune = docker_prune,
+    .remove = docker_remove,
+    .list = docker_list,
+    .restart = docker_restart,
+    .logs = docker_logs,
+};
