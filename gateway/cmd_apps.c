@@ -158,7 +158,10 @@ static void info_print(struct command_ctx *c, const struct release *live, const 
         table_add(&t, "Commit:");
         table_add(&t, live->commit);
         table_add(&t, "Image:");
-        table_addf(&t, "%s@%s", live->image != NULL ? live->image : live->source_image, live->digest);
+        if (live->image != NULL)
+            table_add(&t, live->image);
+        else
+            table_addf(&t, "%s@%s", live->source_image, live->digest);
         for (size_t i = 0; i < live->formation.n; i++) {
             table_add(&t, i == 0 ? "Processes:" : "");
             table_addf(&t, "%s: %d", live->formation.v[i].process, live->formation.v[i].count);

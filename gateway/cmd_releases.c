@@ -10,6 +10,7 @@
 
 #define RELEASES_SHOWN 15   /* as Heroku's list */
 #define RELEASES_MAX 1000
+#define CONFIG_NAMES_SHOWN 20
 #define ROLLBACK_SEARCH 200 /* how far back the release before is looked for */
 
 /* With --json, progress goes to standard error: standard output holds one document. */
@@ -237,7 +238,7 @@ static json_t *info_json(const struct release *r, const struct vec *names)
 
 static void info_print(struct command_ctx *c, const struct release *r, const struct vec *names)
 {
-    cleanup_free char *formation = NULL, *config = show_words(names, 100);
+    cleanup_free char *formation = NULL, *config = show_words(names, CONFIG_NAMES_SHOWN);
     struct table t = TABLE_INIT(2);
     struct buf f;
 
