@@ -11,6 +11,7 @@ deployer_libdeployer_a_SOURCES = \
 # Releases: the queue, their steps, registries.
 deployer_libdeployer_a_SOURCES += \
     deployer/blob.c deployer/blob.h \
+    deployer/config_open.c deployer/config_open.h \
     deployer/deployer.c deployer/deployer.h \
     deployer/mask.c deployer/mask.h \
     deployer/publish.c deployer/publish.h \

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "deployer/config_open.h"
 #include "deployer/mask.h"
 
 #include <inttypes.h>
@@ -109,7 +110,7 @@ static enum step prepare(struct run *r)
 
     r->canceled = rel->cancel;
     (void) snprintf(r->failure.msg, sizeof(r->failure.msg), "%s", rel->reason != NULL ? rel->reason : "canceled");
-    if (run_config(r, rel->config_version, &r->config, &why) < 0) {
+    if (config_open_run(r->w->store, r->app.id, rel->config_version, &r->config, &why) < 0) {
         if (s != STEP_RESTORE && s != STEP_FAIL) {
             failure_set(r, &why);
             s = s == STEP_APPLY ? STEP_RESTORE : STEP_FAIL;

@@ -4,6 +4,7 @@
 
 #include "base/loop.h"
 #include "base/mem.h"
+#include "deployer/config_open.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -20,7 +21,7 @@ static int restore_live(struct run *r, struct release *live, struct err *err)
                                 .restore = true };
     int rc;
 
-    if (run_config(r, live->config_version, &config, err) < 0)
+    if (config_open_run(r->w->store, r->app.id, live->config_version, &config, err) < 0)
         return -1;
     rc = run_apply(r, &t, &applied, err);
     target_applied_release(&applied);

@@ -20,9 +20,6 @@ struct run {
     char *url;
 };
 
-/* The run scope's values of a config version, opened. */
-int run_config(struct run *r, int64_t version, struct config_set *ret, struct err *err);
-
 /* Opens the target where that hasn't been done. */
 int run_target(struct run *r, struct err *err);
 

@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
-#include "sql/seal.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -14,34 +13,6 @@
 static double seconds(int64_t ms)
 {
     return (double) ms / 1000;
-}
-
-/* The run scope's values of a config version, opened. */
-int run_config(struct run *r, int64_t version, struct config_set *ret, struct err *err)
-{
-    struct config_set all = { NULL, 0 }, run = { NULL, 0 };
-    int rc = config_get(r->w->store, r->app.id, version, &all, err);
-
-    for (size_t i = 0; rc == 0 && i < all.n; i++) {
-        struct config_var *v = &all.v[i];
-
-        if (!v->run)
-            continue;
-        rc = seal_open(r->w->conf->state, SEAL_RUN, r->app.id, v->name, v->sealed_run, v->sealed_run_len, &v->value,
-                       &v->value_len, err);
-        if (rc < 0)
-            break;
-        run.v = xrealloc_n(run.v, run.n + 1, sizeof(*run.v));
-        run.v[run.n++] = *v;
-        memset(v, 0, sizeof(*v));
-    }
-    config_set_release(&all);
-    if (rc < 0) {
-        config_set_release(&run);
-        return err_wrap(err, "config version %" PRId64, version);
-    }
-    *ret = run;
-    return 0;
 }
 
 int run_target(struct run *r, struct err *err)

@@ -6,6 +6,7 @@
 #include "base/ipc.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "deployer/config_open.h"
 #include "deployer/target.h"
 #include "sql/seal.h"
 #include "sql/tables.h"
@@ -181,7 +182,8 @@ static int serve_restart(struct stream *s, const struct target_ops *ops, struct 
                          struct err *err)
 {
     struct target_call call = { .say = say, .say_arg = s, .wake_fd = -1 };
-    struct target_release r = { .app = &s->app };
+    struct config_set config = { NULL, 0 };
+    struct target_release r = { .app = &s->app, .config = &config };
     struct release live;
     int rc;
 
@@ -191,7 +193,10 @@ static int serve_restart(struct stream *s, const struct target_ops *ops, struct 
         return -1;
     r.release = &live;
     r.image = live.image;
-    rc = ops->restart(t, &r, s->request->process, &call, s->conf->rollout_timeout, err);
+    rc = config_open_run(s->store, s->app.id, live.config_version, &config, err);
+    if (rc == 0)
+        rc = ops->restart(t, &r, s->request->process, &call, s->conf->rollout_timeout, err);
+    config_set_release(&config);
     release_release(&live);
     return rc;
 }
