@@ -199,13 +199,12 @@ int cmd_apps_info(struct command_ctx *c, char *const *argv, int argc, struct err
     return 0;
 }
 
-/* Waits until the deployer has removed the app's row, also when the person does not wait. 1: gone, 0: not yet. */
+/* Waits until the deployer has removed the app's row. 1: gone, 0: not yet, or the person went away. */
 static int destroy_wait(struct command_ctx *c, struct err *err)
 {
     cleanup_free char *path = store_releases_wake(c->store);
     cleanup_close int fd = wake_open(err);
     int64_t end = store_now() + c->conf->grace_period + c->conf->pre_stop + DESTROY_WAIT_MS;
-    bool alone = false;
 
     if (fd < 0 || wake_watch(fd, path, err) < 0)
         return -1;
@@ -217,12 +216,8 @@ static int destroy_wait(struct command_ctx *c, struct err *err)
         if (apps_get_id(c->store, c->app.id, &a, &none) != 0)
             return none.code == ERR_NOT_FOUND ? 1 : err_set(err, none.code, "%s", none.msg);
         app_release(&a);
-        if (left <= 0)
+        if (left <= 0 || (c->io->wait(c->io, fd, false, (int) left) & IO_GONE) != 0)
             return 0;
-        if (!alone)
-            alone = (c->io->wait(c->io, fd, false, (int) left) & IO_GONE) != 0;
-        else if (wake_wait(fd, (int) left, err) < 0)
-            return -1;
         (void) wake_drain(fd, NULL);
     }
 }
@@ -239,14 +234,15 @@ int cmd_apps_destroy(struct command_ctx *c, char *const *argv, int argc, struct 
         return err_set(err, ERR_USAGE, "--confirm must repeat the app's name: --confirm %s", c->app.name);
     if (apps_destroy(c->store, c->app.id, err) != 0)
         return -1;
+    /* The deployer reaches no repositories: this one is ours to remove, and at once, so that nothing is left
+     * when nobody waits for the rest. No push is taken any more, and ids are never used again. */
+    if (path_remove_all(repo, err) != 0)
+        return err_wrap(err, "%s is being destroyed, but its repository is still there", c->app.name);
     if (!c->json)
         (void) io_outf(c->io, "-----> Destroying %s\n", c->app.name);
     gone = destroy_wait(c, err);
     if (gone < 0)
         return -1;
-    /* The deployer reaches no repositories: this one is ours to remove. Ids are never used again. */
-    if (gone == 1 && path_remove_all(repo, err) != 0)
-        return err_wrap(err, "%s is destroyed, but its repository is still there", c->app.name);
     if (c->json)
         return show_json(c, json_pack("{s:s, s:b}", "name", c->app.name, "done", gone));
     (void) io_outf(c->io, gone == 1 ? "Destroying %s (its processes, config and releases)... done\n"
