@@ -1,0 +1,4 @@
+# Programs that only ./dev bench runs.
+noinst_PROGRAMS += bench/tree
+bench_tree_CFLAGS = $(AM_CFLAGS) $(GIT2_CFLAGS)
+bench_tree_LDADD = builder/libbuilder.a sql/libsql.a base/libbase.a $(LIBS_ALL)
