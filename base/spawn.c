@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -129,6 +131,18 @@ static int child_fds(const struct spawn *s, int *report)
     return 0;
 }
 
+/* Of all capabilities this one alone goes on through exec (capabilities(7), "Ambient"). */
+static int bind_ports_keep(void)
+{
+    struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+
+    data[0].effective = data[0].permitted = data[0].inheritable = 1U << CAP_NET_BIND_SERVICE;
+    if (syscall(SYS_capset, &head, data) < 0)
+        return -1;
+    return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE, 0, 0);
+}
+
 static int child_limits(const struct spawn *s)
 {
 #ifdef SLIPWAY_SANITIZED
@@ -158,7 +172,8 @@ static int child_become(const struct spawn *s, pid_t parent, int *report)
         return STEP_LIMIT;
     if (s->set_ids
         && (setgroups(s->n_groups, s->groups) < 0 || setresgid(s->gid, s->gid, s->gid) < 0
-            || setresuid(s->uid, s->uid, s->uid) < 0))
+            || (s->bind_ports && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) || setresuid(s->uid, s->uid, s->uid) < 0
+            || (s->bind_ports && bind_ports_keep() < 0)))
         return STEP_IDS;
     if (s->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return STEP_IDS;

@@ -33,6 +33,7 @@ struct spawn {
     gid_t gid;
     gid_t groups[SPAWN_GROUPS_MAX];
     size_t n_groups;
+    bool bind_ports;            /* with set_ids: may still bind ports below 1024 (CAP_NET_BIND_SERVICE) */
     bool new_group;             /* own process group, so that kill(-pid) reaches its children */
     bool new_session;           /* setsid */
     bool no_new_privileges;     /* PR_SET_NO_NEW_PRIVS: no set-uid program gives it more (roles, git, pack) */

@@ -64,7 +64,7 @@ static int user_make(const struct conf *c, const char *name, struct err *err)
 
 int accounts_make(const struct conf *c, struct err *err)
 {
-    static const char *const users[] = { USER_GIT, USER_BUILD, USER_DEPLOY };
+    static const char *const users[] = { USER_GIT, USER_BUILD, USER_DEPLOY, USER_ROUTER };
 
     if (group_make(GROUP_ALL, err) < 0 || group_make(GROUP_REGISTRY, err) < 0)
         return -1;

@@ -9,6 +9,8 @@
 #include "builder/builder.h"
 #include "daemon/check.h"
 #include "deployer/deployer.h"
+#include "deployer/docker/reconcile.h"
+#include "deployer/docker/router.h"
 #include "deployer/stream.h"
 #include "gateway/gateway.h"
 #include "sql/store.h"
@@ -49,6 +51,16 @@ static int migrate_run(const struct conf *c)
     return (int) err.code;
 }
 
+static bool reconcile_needed(const struct conf *c)
+{
+    return strcmp(conf_target(c), "docker") == 0;
+}
+
+static bool router_needed(const struct conf *c)
+{
+    return reconcile_needed(c) && c->router_start;
+}
+
 const struct role_row roles[] = {
     { .name = "listener", .user = USER_GIT, .at_start = true, .run = listener_run },
     { .name = "session", .user = USER_GIT, .run = session_run },
@@ -58,6 +70,10 @@ const struct role_row roles[] = {
     { .name = "deployer", .user = USER_DEPLOY, .registry = true, .at_start = true, .run = deployer_main },
     { .name = "release", .user = USER_DEPLOY, .registry = true, .run = release_worker_main },
     { .name = "stream", .user = USER_DEPLOY, .registry = true, .run = stream_run },
+    { .name = "reconcile", .user = USER_DEPLOY, .registry = true, .at_start = true, .needed = reconcile_needed,
+      .run = reconcile_main },
+    { .name = "router", .user = USER_ROUTER, .at_start = true, .bind_ports = true, .needed = router_needed,
+      .run = router_main },
     { .name = "migrate", .user = USER_GIT, .run = migrate_run },
     { .name = "check-git", .user = USER_GIT, .run = check_git_run },
     { .name = "check-build", .user = USER_BUILD, .registry = true, .engine = true, .run = check_build_run },
@@ -129,6 +145,7 @@ int role_spawn(const struct conf *c, const struct role_row *r, struct spawn *s, 
     s->gid = ids.gid;
     memcpy(s->groups, ids.groups, sizeof(ids.groups));
     s->n_groups = ids.n_groups;
+    s->bind_ports = r->bind_ports;
     return 0;
 }
 

@@ -14,6 +14,7 @@
 #define USER_GIT "slipway-git"
 #define USER_BUILD "slipway-build"
 #define USER_DEPLOY "slipway-deploy"
+#define USER_ROUTER "slipway-router"      /* Caddy, on the docker target */
 
 #define ROLE_FD 3 /* where a role finds the socket that it was given */
 
@@ -23,6 +24,8 @@ struct role_row {
     bool registry;         /* in GROUP_REGISTRY */
     bool engine;           /* may use the Docker socket's group */
     bool at_start;         /* the supervisor starts it and keeps it running */
+    bool bind_ports;       /* may bind ports below 1024 */
+    bool (*needed)(const struct conf *c); /* of those: only where this says so; NULL: always */
     int (*run)(const struct conf *c); /* returns the exit code */
 };
 

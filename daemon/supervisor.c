@@ -251,7 +251,7 @@ int supervisor_run(struct conf *c)
         if (geteuid() != 0)
             log_info("not started as root: all roles run as the same user");
         for (const struct role_row *r = roles; r->name != NULL; r++)
-            if (r->at_start)
+            if (r->at_start && (r->needed == NULL || r->needed(c)))
                 s.children[s.n++] = (struct child) { .s = &s, .role = r };
         for (size_t i = 0; i < s.n; i++)
             child_start(&s.children[i]);

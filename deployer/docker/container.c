@@ -240,6 +240,7 @@ bool container_read(const json_t *doc, const char *state_folder, struct containe
     ret->app = xstrdup(app);
     ret->process = xstrdup(process);
     ret->template = xstrdup(template != NULL ? template : "");
+    ret->image = xstrdup(json_str(doc, "Image", ""));
     ret->address = xstrdup(json_str(endpoint, "IPAddress", ""));
     ret->set = small_number(label(labels, LABEL_SET), -1);
     ret->retired = is_retired(name);
@@ -255,6 +256,7 @@ void container_release(struct container *c)
     free(c->app);
     free(c->process);
     free(c->template);
+    free(c->image);
     free(c->address);
     memset(c, 0, sizeof(*c));
 }

@@ -72,7 +72,7 @@ char *container_retired(const char *name);
 enum container_state { CONTAINER_CREATED, CONTAINER_RUNNING, CONTAINER_RESTARTING, CONTAINER_EXITED, CONTAINER_GONE };
 
 struct container {
-    char *id, *name, *app, *process, *template;
+    char *id, *name, *app, *process, *template, *image;
     char *address;           /* in its network; "": none */
     int number, set;         /* set -1: none */
     int64_t version;         /* of the release that it is of, from its name */

@@ -367,6 +367,16 @@ static int names_set(struct target *t, struct deploy *d, struct err *err)
     return rc;
 }
 
+int deploy_settle(struct target *t, struct err *err)
+{
+    int rc = route_switch(t, t->deploy, err);
+
+    if (rc == 0)
+        rc = names_set(t, t->deploy, err);
+    deploy_drop(t);
+    return rc;
+}
+
 int deploy_end(struct target *t, const struct target_call *c, int64_t timeout_ms, struct err *err)
 {
     struct deploy *d = t->deploy;
@@ -388,5 +398,55 @@ int deploy_end(struct target *t, const struct target_call *c, int64_t timeout_ms
     free(failure.why);
     deploy_drop(t);
     app_unlock(t);
+    return rc;
+}
+
+/* --- comparing */
+
+/* True where the router sends web's requests to these containers. */
+static bool is_routed(const struct target *t, const char *app, int web_count, int live)
+{
+    struct route r;
+    bool same;
+
+    if (router_route_get(t->conf, app, &r, NULL) < 0)
+        return web_count == 0;
+    same = r.counts[live] == web_count;
+    route_release(&r);
+    return same;
+}
+
+static enum deploy_state compare(const struct target *t, const char *app, const struct wanted *w,
+                                 const struct containers *have, const struct plan *p)
+{
+    int live = router_live_set(t->conf, app), web_count = 0;
+
+    for (size_t i = 0; i < w->n; i++)
+        if (strcmp(w->v[i].process, PROCESS_WEB) == 0)
+            web_count = w->v[i].count;
+    if (p->set >= 0 && p->set != live)
+        return DEPLOY_OTHER;
+    return plan_is_done(p, have) && is_routed(t, app, web_count, live) ? DEPLOY_SAME : DEPLOY_INCOMPLETE;
+}
+
+int deploy_compare(struct target *t, const struct target_release *r, enum deploy_state *ret, struct err *err)
+{
+    cleanup_free char *network = app_network_name(t->conf, r->app->name);
+    struct containers have = { NULL, 0 };
+    struct container_input in;
+    struct wanted w;
+    struct plan p;
+    int rc = -1;
+
+    if (deploy_input(t, r, network, &in, err) < 0 || wanted_make(&in, &w, err) < 0)
+        return -1;
+    if (app_containers(t, r->app->name, &have, err) == 0 &&
+        plan_make(w.v, w.n, &have, router_live_set(t->conf, r->app->name), NULL, &p, err) == 0) {
+        *ret = compare(t, r->app->name, &w, &have, &p);
+        plan_release(&p);
+        rc = 0;
+    }
+    containers_release(&have);
+    wanted_release(&w);
     return rc;
 }

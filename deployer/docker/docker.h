@@ -56,6 +56,16 @@ int deploy_begin(struct target *t, const struct target_release *r, const char *a
  * fails, says the last lines and removes the new ones. */
 int deploy_end(struct target *t, const struct target_call *c, int64_t timeout_ms, struct err *err);
 void deploy_drop(struct target *t);
+/* Instead of deploy_end, where what serves stays as it is: containers that were added to it come up by themselves. */
+int deploy_settle(struct target *t, struct err *err);
+
+/* How the app's containers differ from the release's. */
+enum deploy_state {
+    DEPLOY_SAME,             /* nothing to do */
+    DEPLOY_INCOMPLETE,       /* some of those that serve are missing, or others are left: deploy_settle */
+    DEPLOY_OTHER,            /* another release serves, or none: deploy_end */
+};
+int deploy_compare(struct target *t, const struct target_release *r, enum deploy_state *ret, struct err *err);
 
 /* Fills what rendering a container of the release needs. network stays the caller's. */
 int deploy_input(struct target *t, const struct target_release *r, const char *network, struct container_input *ret,
@@ -81,6 +91,18 @@ int container_retire(struct target *t, const struct container *c, struct err *er
 int containers_stop(struct target *t, const struct containers *all, struct err *err);
 /* Removes it at once. Missing is fine. */
 int container_remove(struct target *t, const char *id, struct err *err);
+
+/* --- retirees.c: stopping them in the background */
+
+struct retirees;
+struct retirees *retirees_new(struct target *t);
+void retirees_free(struct retirees *r);
+/* Takes those of the list that are retired and not known yet. A web container gets some time for the requests
+ * that it has. */
+void retirees_take(struct retirees *r, const struct containers *all);
+/* Stops and removes whose time has come. Returns the ms until it wants to be called again, -1: at the next event. gone is
+ * called with the app's name when the last one of an app is gone. */
+int retirees_service(struct retirees *r, void (*gone)(void *arg, const char *app), void *arg);
 
 /* --- the functions of target_ops, each in the file of its name */
 int docker_release_command(struct target *t, const struct target_release *r, const struct target_call *c,

@@ -150,7 +150,8 @@ int image_prune(struct target *t, const char *repository, const struct vec *keep
             if (engine_do(t->engine, "DELETE", remove, NULL, NULL, &why) == 0)
                 removed++;
             else if (why.code != ERR_BUSY && why.code != ERR_NOT_FOUND) {
-                *err = why;
+                if (err != NULL)
+                    *err = why;
                 return err_wrap(err, "the image %s can't be removed", s);
             }
         }

@@ -13,7 +13,8 @@ deployer_libdeployer_a_SOURCES += \
     deployer/docker/logs.c \
     deployer/docker/plan.c deployer/docker/plan.h \
     deployer/docker/quantity.c deployer/docker/quantity.h \
-    deployer/docker/retire.c \
+    deployer/docker/reconcile.c deployer/docker/reconcile.h \
+    deployer/docker/retire.c deployer/docker/retirees.c \
     deployer/docker/router.c deployer/docker/router.h deployer/docker/router_config.c \
     deployer/docker/subnet.c deployer/docker/subnet.h \
     deployer/docker/target_docker.c \

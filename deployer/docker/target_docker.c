@@ -114,6 +114,20 @@ static int docker_prune(struct target *t, const struct app *app, const struct in
     return 0;
 }
 
+/* The images that the containers were made from: all of their repository. */
+static void images_remove(struct target *t, const struct containers *all)
+{
+    const struct vec none = VEC_INIT;
+
+    for (size_t i = 0; i < all->n; i++) {
+        cleanup_free char *repository = xstrndup(all->v[i].image, strcspn(all->v[i].image, "@"));
+
+        if (i > 0 && strcmp(all->v[i].image, all->v[i - 1].image) == 0)
+            continue;
+        (void) image_prune(t, repository, &none, NULL); /* what is left only takes space */
+    }
+}
+
 static int docker_remove(struct target *t, const struct app *app, struct err *err)
 {
     struct containers have;
@@ -126,6 +140,8 @@ static int docker_remove(struct target *t, const struct app *app, struct err *er
         return -1;
     }
     rc = containers_stop(t, &have, err);
+    if (rc == 0)
+        images_remove(t, &have);
     containers_release(&have);
     if (rc == 0)
         rc = app_network_remove(t, app->name, err);

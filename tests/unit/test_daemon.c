@@ -175,7 +175,7 @@ static void test_path_open(void **state)
     assert_int_equal(state_path_open("/x", &err), 0);
 }
 
-/* Every role has a name of its own and runs as one of the three users. */
+/* Every role has a name of its own and runs as one of the four users. */
 static void test_roles(void **state)
 {
     (void) state;
@@ -183,10 +183,11 @@ static void test_roles(void **state)
         assert_ptr_equal(role_find(r->name), r);
         assert_non_null(r->run);
         assert_true(strcmp(r->user, USER_GIT) == 0 || strcmp(r->user, USER_BUILD) == 0
-                    || strcmp(r->user, USER_DEPLOY) == 0);
+                    || strcmp(r->user, USER_DEPLOY) == 0 || strcmp(r->user, USER_ROUTER) == 0);
         /* What faces the network reaches neither the engine nor a registry's credential. */
-        if (strcmp(r->user, USER_GIT) == 0)
+        if (strcmp(r->user, USER_GIT) == 0 || strcmp(r->user, USER_ROUTER) == 0)
             assert_false(r->engine || r->registry);
+        assert_true(!r->bind_ports || strcmp(r->user, USER_ROUTER) == 0);
     }
     assert_null(role_find("nobody"));
 }
