@@ -45,6 +45,19 @@ STATE = pathlib.Path(ENV["SLIPWAY_STATE"])
 ADMIN_KEY = ENV["SLIPWAY_KEY"]
 
 
+_getaddrinfo = socket.getaddrinfo
+
+
+def _resolve(host, *args, **kwargs):
+    """Names below localhost are this machine (RFC 6761 section 6.3), as for browsers and curl; glibc has none."""
+    if isinstance(host, str) and host.endswith(".localhost"):
+        host = "127.0.0.1"
+    return _getaddrinfo(host, *args, **kwargs)
+
+
+socket.getaddrinfo = _resolve
+
+
 class Result:
     def __init__(self, code, out, err):
         self.code, self.raw, self.err = code, out, err.decode("utf-8", "replace")
@@ -286,8 +299,8 @@ class Server:
         conf = configparser.RawConfigParser()
         conf.read(ENV["SLIPWAY_CONFIG"])
         self.state, self.port = self.dir / "state", str(free_port())
-        wanted = {"server__state": self.state, "ssh__port": self.port,
-                  "kubernetes__namespace_prefix": conf.get("kubernetes", "namespace_prefix"), **settings}
+        wanted = {"server__state": self.state, "ssh__port": self.port, "docker__http_port": str(free_port()),
+                  **settings}
         for name, value in wanted.items():
             section, _, key = name.partition("__")
             section = section.replace("_", "-")
