@@ -180,7 +180,8 @@ static int remove_one(struct docker *d, const char *kind, const char *name, stru
 
     if (ask(d, "DELETE", url, NULL, &why) == 0 || why.code == ERR_NOT_FOUND)
         return 0;
-    *err = why;
+    if (err != NULL)
+        *err = why;
     return err_wrap(err, "removing %s", name);
 }
 
@@ -198,6 +199,11 @@ static int remove_container(struct docker *d, const char *id, struct err *err)
     if (err != NULL)
         *err = why;
     return -1;
+}
+
+int docker_volume_remove(struct docker *d, const char *name, struct err *err)
+{
+    return remove_one(d, "volumes", name, err);
 }
 
 int docker_clear(struct docker *d, const char *dir, const char *tag, struct err *err)

@@ -17,6 +17,9 @@ void docker_free(struct docker *d);
 /* The id of an image that the engine has. ERR_NOT_FOUND where it has none of that name. */
 int docker_image_id(struct docker *d, const char *name, char ret[DIGEST_SIZE], struct err *err);
 
+/* Removes a volume; one that is not there is fine. ERR_BUSY where a container uses it. */
+int docker_volume_remove(struct docker *d, const char *name, struct err *err);
+
 /* Makes the image `to` ("name:tag") out of `base`, which the engine must have, with one more file: path
  * (absolute, its folders are made) with these n bytes, mode 0644. */
 int docker_image_add_file(struct docker *d, const char *base, const char *path, const void *data, size_t n,

@@ -17,5 +17,6 @@ builder_libbuilder_a_SOURCES = \
     builder/publish.c \
     builder/run.c \
     builder/tree.c builder/tree.h \
+    builder/volume.c \
     builder/work.h \
     builder/worker.c

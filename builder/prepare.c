@@ -12,12 +12,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #define AUTH_MAX (1024 * 1024) /* a config.json for many registries, a bundle of authorities */
@@ -225,38 +222,4 @@ void work_clean(struct work *w)
 
     if (path_remove_all(w->dir, &err) != 0)
         log_warn("removing the build's folder: %s", err.msg);
-}
-
-static void on_alarm(int signo)
-{
-    (void) signo; /* its only purpose is to interrupt flock(2) */
-}
-
-int work_lock_cache(struct work *w, struct err *err)
-{
-    cleanup_free char *path = conf_state_path(w->conf, "spool/app-%lld.lock", (long long) w->build.app_id);
-    struct itimerval every = { { 1, 0 }, { 1, 0 } }, off = { { 0, 0 }, { 0, 0 } };
-    struct sigaction act = { .sa_handler = on_alarm }, before;
-    cleanup_close int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    int rc;
-
-    if (fd < 0)
-        return err_errno(err, "opening %s", path);
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-        w->lock = steal_fd(fd);
-        return 0;
-    }
-    progress_detail(&w->log, "Waiting until the last build has saved its cache");
-    /* flock has no timeout: the timer interrupts it so that the lease is renewed meanwhile. */
-    (void) sigaction(SIGALRM, &act, &before);
-    (void) setitimer(ITIMER_REAL, &every, NULL);
-    while ((rc = flock(fd, LOCK_EX)) != 0 && errno == EINTR && work_goes_on(w))
-        ;
-    if (rc != 0)
-        (void) err_errno(err, "waiting for %s", path);
-    (void) setitimer(ITIMER_REAL, &off, NULL);
-    (void) sigaction(SIGALRM, &before, NULL);
-    if (rc == 0)
-        w->lock = steal_fd(fd);
-    return rc;
 }

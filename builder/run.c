@@ -116,26 +116,14 @@ static void make_env(const struct work *w, struct vec *env)
         vec_addf(env, "SSL_CERT_FILE=%s", w->conf->registry_ca);
 }
 
-/* The engine may serve several installations, and an app's number may be given out again: none of
- * them may find another's files in its cache. */
-static char *cache_volume(const struct work *w)
-{
-    char digest[DIGEST_SIZE];
-
-    digest_of(w->conf->state, strlen(w->conf->state), digest);
-    return xasprintf("slipway-cache-%.8s-%lld-%llx", strchr(digest, ':') + 1, (long long) w->build.app_id,
-                     (long long) w->app_created_at);
-}
-
 static int start(struct run *r, struct err *err)
 {
     struct work *w = r->w;
     cleanup_vec struct vec argv = VEC_INIT, env = VEC_INIT;
     cleanup_free char *tree = xasprintf("%s/tree", w->dir), *report = xasprintf("%s/report", w->dir);
     cleanup_free char *vars = xasprintf("%s/env", w->dir), *own = xasprintf("%s/project.toml", w->dir);
-    cleanup_free char *cache = cache_volume(w);
     struct pack_job job = {
-        .image = w->image, .tag = w->tag, .path = tree, .report_dir = report, .cache_volume = cache,
+        .image = w->image, .tag = w->tag, .path = tree, .report_dir = report, .cache_volume = w->volume,
         .descriptor = path_exists(own) ? own : NULL, .clear_cache = w->build.no_cache,
         .lifecycle_image = w->lifecycle,
     };

@@ -50,6 +50,7 @@ struct work {
     char tag[32];            /* "b57" */
     char *dir;               /* spool/build-57 */
     char *lifecycle;         /* image of the five phases; NULL: pack's choice */
+    char *volume;            /* of the app's cache; set with the lock */
     int lock;                /* of the app's cache volume; -1: not held */
     struct config_set vars;  /* build scope, opened */
     struct procfile procfile;
@@ -68,8 +69,11 @@ int work_prepare(struct work *w, struct err *err);
 void work_clean(struct work *w);
 /* Opens the build variables of the build's config version. */
 int work_open_vars(struct work *w, struct err *err);
-/* Waits until no pack uses the app's cache volume any more. -1 where the build must not go on (w->end), or err. */
+/* volume.c: waits until no pack uses the app's cache volume any more, and takes it. -1 where the build must
+ * not go on (w->end), or err. */
 int work_lock_cache(struct work *w, struct err *err);
+/* Removes the caches of apps that are gone. */
+void work_sweep_caches(struct work *w);
 
 /* run.c: runs pack; 0 where the build is built, -1 with the reason, *ret_code the exit code to keep. */
 int work_run_pack(struct work *w, int *ret_code, struct err *err);

@@ -135,6 +135,7 @@ static void close_parts(struct work *w)
     free(w->image);
     free(w->dir);
     free(w->lifecycle);
+    free(w->volume);
     cleanup_close_p(&w->lock);
 }
 
@@ -262,6 +263,8 @@ static int work_on(struct work *w, struct err *err)
     progress_close(&w->log);
     if (w->dir != NULL && w->end != WORK_LOST)
         work_clean(w);
+    if (w->docker != NULL)
+        work_sweep_caches(w);
     close_parts(w);
     return rc;
 }
