@@ -57,3 +57,9 @@ fuzz_mains += tests/fuzz/fuzz_split
 tests_fuzz_fuzz_split_CFLAGS = $(sql_test_cflags)
 tests_fuzz_fuzz_split_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_split_LDADD = tests/libreplay.a gateway/libgateway.a base/libbase.a
+
+# A worker that only writes rows, behind the listener in tests/e2e/receive and tests/e2e/attacks.
+check_PROGRAMS += tests/fakes/fake_worker
+tests_fakes_fake_worker_CFLAGS = $(sql_test_cflags)
+tests_fakes_fake_worker_LDADD = sql/libsql.a base/libbase.a $(SQLITE_LIBS) $(SODIUM_LIBS) $(JANSSON_LIBS) $(INIH_LIBS)
+EXTRA_DIST += tests/e2e/receive tests/e2e/attacks
