@@ -14,6 +14,7 @@ HOOK = """\
 set -euo pipefail
 while read -r old new ref; do
     work=$(mktemp -d)
+    mkdir "$work.report"
     git archive "$new" | tar -x -C "$work"
     {pack} build {image} --path "$work" --publish {build_flags} -t {image}:v1 --report-output-dir "$work.report" --no-color
     digest=$(sed -n 's/^ *digest = "\\(.*\\)"/\\1/p' "$work.report/report.toml")
@@ -47,8 +48,8 @@ spec:
         env: [{{name: PORT, value: "8080"}}]
         ports: [{{containerPort: 8080}}]
         resources: {{requests: {{cpu: 50m, memory: 64Mi}}}}
-        startupProbe: {{tcpSocket: {{port: 8080}}, periodSeconds: 1, failureThreshold: 60}}
         readinessProbe: {{tcpSocket: {{port: 8080}}, periodSeconds: 1}}
+        livenessProbe: {{tcpSocket: {{port: 8080}}, periodSeconds: 10, failureThreshold: 6, initialDelaySeconds: 10}}
 ---
 apiVersion: v1
 kind: Service

@@ -10,10 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STARTUP_PERIOD_S 1   /* a process that listens is ready within a second */
-#define READY_PERIOD_S 2
+#define READY_PERIOD_S 1     /* the kubelet also asks at once when the container runs */
+#define READY_FAILURES 3
 #define LIVE_PERIOD_S 10
 #define LIVE_FAILURES 6      /* a minute without an accepted connection */
+/* The last allowed failure falls on the boot limit. A startup probe would say the same, but the
+ * kubelet begins with readiness only a round after it, which costs every rollout a second. */
+#define LIVE_DELAY_S (BOOT_LIMIT_S - (LIVE_FAILURES - 1) * LIVE_PERIOD_S)
 #define PROBE_TIMEOUT_S 2
 /* the Job is deleted when it has ended; this is for what a crash leaves */
 #define JOB_TTL_S 3600
@@ -217,12 +220,13 @@ static long long seconds(long long ms)
  * stop sending to it. */
 static void container_web(const struct manifest_input *in, json_t *c)
 {
+    json_t *live = tcp_probe(LIVE_PERIOD_S, LIVE_FAILURES);
+
     json_object_set_new(c, "ports", json_pack("[{s:s, s:i, s:s}]", "name", "http", "containerPort",
                                               WEB_PORT, "protocol", "TCP"));
-    json_object_set_new(c, "startupProbe", tcp_probe(STARTUP_PERIOD_S,
-                                                     BOOT_LIMIT_S / STARTUP_PERIOD_S));
-    json_object_set_new(c, "readinessProbe", tcp_probe(READY_PERIOD_S, 3));
-    json_object_set_new(c, "livenessProbe", tcp_probe(LIVE_PERIOD_S, LIVE_FAILURES));
+    json_object_set_new(live, "initialDelaySeconds", json_integer(LIVE_DELAY_S));
+    json_object_set_new(c, "readinessProbe", tcp_probe(READY_PERIOD_S, READY_FAILURES));
+    json_object_set_new(c, "livenessProbe", live);
     if (in->conf->pre_stop > 0)
         json_object_set_new(c, "lifecycle",
                             json_pack("{s:{s:{s:I}}}", "preStop", "sleep", "seconds",
@@ -336,6 +340,58 @@ json_t *manifest_job(const struct manifest_input *in, int64_t timeout_s)
                         json_pack("{s:i, s:I, s:i, s:o}", "backoffLimit", 0,
                                   "activeDeadlineSeconds", (json_int_t) timeout_s,
                                   "ttlSecondsAfterFinished", JOB_TTL_S, "template", template));
+    return o;
+}
+
+/* --- one-off commands */
+
+#define PROCESS_RUN "run"    /* only to the functions above: none of web's probes */
+/* A command gets so long to end itself; a shell, which does not listen to SIGTERM, isn't waited for. */
+#define RUN_GRACE_MAX_S 10
+
+static json_t *run_spec(const struct manifest_input *in, const struct manifest_run *r)
+{
+    json_t *pod = pod_spec(in, PROCESS_RUN), *c = json_array_get(json_object_get(pod, "containers"), 0);
+    json_t *command = json_array(), *env = json_object_get(c, "env"), *value;
+    const char *name;
+
+    for (size_t i = 0; i < r->command->n; i++)
+        json_array_append_new(command, json_string(r->command->v[i]));
+    json_object_set_new(c, "command", command);
+    json_object_foreach((json_t *) r->env, name, value)
+        json_array_append_new(env, json_pack("{s:s, s:O}", "name", name, "value", value));
+    if (r->owner != NULL) {
+        json_object_set_new(c, "stdin", json_true());
+        json_object_set_new(c, "stdinOnce", json_true());
+        json_object_set_new(c, "tty", json_boolean(r->tty));
+    }
+    if (json_int(pod, "terminationGracePeriodSeconds", 0) > RUN_GRACE_MAX_S)
+        json_object_set_new(pod, "terminationGracePeriodSeconds", json_integer(RUN_GRACE_MAX_S));
+    json_object_set_new(pod, "restartPolicy", json_string("Never"));
+    json_object_set_new(pod, "activeDeadlineSeconds", json_integer(r->ttl_s));
+    return pod;
+}
+
+json_t *manifest_run(const struct manifest_input *in, const struct manifest_run *r)
+{
+    cleanup_free char *name = xasprintf("run-%s", r->number);
+    bool detached = r->owner == NULL;
+    json_t *o = object(in, detached ? "batch/v1" : "v1", detached ? "Job" : "Pod", name, NULL);
+    json_t *meta = json_object_get(o, "metadata"), *notes = annotations(in), *spec = run_spec(in, r);
+
+    json_object_set_new(notes, ANNOTATION_USER, json_string(r->user));
+    json_object_set_new(notes, ANNOTATION_COMMAND, json_string(r->text));
+    json_object_set_new(json_object_get(meta, "labels"), LABEL_RUN, json_string(r->number));
+    json_object_set_new(meta, "annotations", notes);
+    if (!detached) {
+        json_object_set_new(notes, ANNOTATION_OWNER, json_string(r->owner));
+        json_object_set_new(o, "spec", spec);
+        return o;
+    }
+    json_object_set_new(o, "spec",
+                        json_pack("{s:i, s:i, s:{s:{s:O, s:O}, s:o}}", "backoffLimit", 0,
+                                  "ttlSecondsAfterFinished", RUN_KEEP_S, "template", "metadata", "labels",
+                                  json_object_get(meta, "labels"), "annotations", notes, "spec", spec));
     return o;
 }
 

@@ -51,7 +51,6 @@ static void container_read(const json_t *status, struct pod *p)
     json_t *running = json_at(status, "state.running");
 
     p->restarts = bounded(json_int(status, "restartCount", 0));
-    p->booted = json_bool(status, "started", 0);
     p->ready = json_bool(status, "ready", 0);
     end_read(json_at(status, "state.terminated"), &p->end);
     end_read(json_at(status, "lastState.terminated"), &p->last);
@@ -287,8 +286,8 @@ static enum pod_trouble judge_waiting(const struct pod *p, char **ret_why)
 
 #define BOOT_SLACK_S 5 /* the kubelet's own time between the last probe and the kill */
 
-/* It was ended because it didn't listen: killed once its startup probe's time had passed. */
-static bool ended_by_startup(const struct pod_end *e, int boot_limit_s)
+/* It was ended because it didn't listen: killed by its liveness probe at the boot limit. */
+static bool ended_before_boot(const struct pod_end *e, int boot_limit_s)
 {
     int64_t ran = e->ended_at - e->started_at;
 
@@ -319,7 +318,7 @@ enum pod_trouble pod_judge(const struct pod *p, int max_restarts, int boot_limit
             *ret_why = oom_text(p);
             return POD_HOPELESS;
         }
-        if (!p->booted && ended_by_startup(e, boot_limit_s)) {
+        if (ended_before_boot(e, boot_limit_s)) {
             *ret_why = xasprintf("did not listen on $PORT (%d) within %d s", WEB_PORT,
                                  boot_limit_s);
             return POD_HOPELESS;

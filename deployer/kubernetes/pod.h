@@ -40,7 +40,6 @@ struct pod {
     struct pod_end end;      /* of the container as it is */
     struct pod_end last;     /* of the one before the last restart */
     int restarts;
-    bool booted;             /* its startup probe has succeeded (or there is none) */
     bool ready;
     char *memory_limit;      /* NULL: none */
 };
@@ -66,8 +65,8 @@ enum pod_trouble {
     POD_UNSCHEDULABLE,       /* the same, with more patience: nodes may be added */
     POD_HOPELESS,            /* waiting longer changes nothing */
 };
-/* Judges it; max_restarts: so many crashes are hopeless; boot_limit_s: time of the startup
- * probe, 0: none. *ret_why (the caller's; NULL where POD_FINE): "crashed 3 times (exit 1)", to
+/* Judges it; max_restarts: so many crashes are hopeless; boot_limit_s: time in which it
+ * must accept a connection, 0: any. *ret_why (the caller's; NULL where POD_FINE): "crashed 3 times (exit 1)", to
  * be put behind the process's name. */
 enum pod_trouble pod_judge(const struct pod *p, int max_restarts, int boot_limit_s, char **ret_why);
 
