@@ -7,9 +7,12 @@
 #include "base/buf.h"
 #include "base/conf.h"
 #include "base/err.h"
+#include "base/vec.h"
 #include "sql/model.h"
 
 #include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 /* On a Deployment: which release it is of. Not on the pods: a release that changes neither image
  * nor config restarts nothing; the Deployment controller copies them to the newest ReplicaSet. */
@@ -63,6 +66,26 @@ void manifest_release(struct manifest *m);
 json_t *manifest_job(const struct manifest_input *in, int64_t timeout_s);
 /* Its name: "release-v7". The caller frees it. */
 char *manifest_job_name(const struct release *r);
+
+/* A one-off command: a pod that is none of the processes, so no label says a process type. */
+#define LABEL_RUN "slipway/run"                 /* its number: "48213" of run.48213 */
+#define SELECTOR_RUN SELECTOR_MANAGED "%2Cslipway%2Frun"
+#define ANNOTATION_USER "slipway/user"
+#define ANNOTATION_COMMAND "slipway/command"
+#define ANNOTATION_OWNER "slipway/owner"        /* of an attached one: the process that it ends with */
+#define RUN_KEEP_S (24 * 3600)                  /* how long an ended detached one can be asked about */
+
+struct manifest_run {
+    const char *number;
+    const struct vec *command;  /* the container's command */
+    const json_t *env;          /* object of texts; NULL: none */
+    const char *user, *text;    /* for the list */
+    const char *owner;          /* NULL: detached */
+    int64_t ttl_s;
+    bool tty;
+};
+/* Its Pod, or, detached, the Job around it, which forgets itself. */
+json_t *manifest_run(const struct manifest_input *in, const struct manifest_run *r);
 
 /* "slipway-shop"; the caller frees it. */
 char *manifest_namespace_name(const struct conf *c, const struct app *app);
