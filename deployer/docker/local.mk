@@ -2,6 +2,7 @@
 deployer_libdeployer_a_SOURCES += \
     deployer/docker/app.c deployer/docker/docker.h \
     deployer/docker/boot.c deployer/docker/boot.h \
+    deployer/docker/caddy.c \
     deployer/docker/check.c \
     deployer/docker/container.c deployer/docker/container.h deployer/docker/status.c \
     deployer/docker/demux.c deployer/docker/demux.h \

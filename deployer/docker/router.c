@@ -322,20 +322,3 @@ int router_route_remove(const struct conf *c, const char *app, struct err *err)
             return -1;
     return 0;
 }
-
-int router_main(const struct conf *c)
-{
-    cleanup_free char *config = conf_state_path(c, "run/docker/caddy.json");
-    cleanup_free char *home = conf_state_path(c, "run/docker");
-    struct err err = ERR_INIT;
-
-    if (router_prepare(c, &err) < 0) {
-        log_error("%s", err.msg);
-        return (int) err.code;
-    }
-    if (setenv("XDG_DATA_HOME", home, 1) < 0 || setenv("XDG_CONFIG_HOME", home, 1) < 0)
-        return ERR_FAILED;
-    (void) execlp(c->caddy, "caddy", "run", "--config", config, (char *) NULL);
-    log_error("cannot start %s: %s; install caddy, or set [docker] caddy", c->caddy, strerror(errno));
-    return ERR_FAILED;
-}

@@ -4,6 +4,7 @@
  *
  *   STATE/run/docker/caddy.json     the configuration; Caddy is started with it
  *   STATE/run/docker/admin.sock     Caddy's admin API
+ *   STATE/run/docker/caddy.lock     locked by Caddy as long as it runs; holds its process id
  *   STATE/run/docker/routes/APP     one app's part (struct route as JSON)
  *   STATE/run/docker/sets/APP.N     where it is there, set N is live; the highest counts; none: set 0
  *
@@ -58,7 +59,8 @@ int router_prepare(const struct conf *c, struct err *err);
 /* Has Caddy take the configuration that is written. */
 int router_load(const struct conf *c, struct err *err);
 
-/* Role "router": becomes Caddy. Returns only where that fails: the exit code. */
+/* Role "router" (caddy.c): becomes Caddy. Where one of before still runs, because the supervisor was killed, it waits
+ * until that has ended, and ends it on SIGTERM. Returns only where that fails: the exit code. */
 int router_main(const struct conf *c);
 
 #endif
