@@ -7,10 +7,26 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+/* A killed supervisor's listener ends a moment after it, and nothing tells when the port is free. */
+#define BIND_TRIES 40
+#define BIND_AGAIN_MS 50
+
+static int bind_and_listen(int fd, const struct addrinfo *a)
+{
+    int rc = bind(fd, a->ai_addr, a->ai_addrlen);
+
+    for (int i = 0; rc < 0 && errno == EADDRINUSE && i < BIND_TRIES; i++) {
+        (void) poll(NULL, 0, BIND_AGAIN_MS);
+        rc = bind(fd, a->ai_addr, a->ai_addrlen);
+    }
+    return rc < 0 ? -1 : listen(fd, SOMAXCONN);
+}
 
 int listen_open(const char *address, int port, struct err *err)
 {
@@ -36,7 +52,7 @@ int listen_open(const char *address, int port, struct err *err)
     }
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0
         || (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) < 0)
-        || bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, SOMAXCONN) < 0) {
+        || bind_and_listen(fd, found) < 0) {
         err_errno(err, "cannot listen on %s port %d", address, port);
         freeaddrinfo(found);
         return -1;

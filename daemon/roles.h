@@ -25,7 +25,6 @@ struct role_row {
     bool engine;           /* may use the Docker socket's group */
     bool at_start;         /* the supervisor starts it and keeps it running */
     bool bind_ports;       /* may bind ports below 1024 */
-    bool outlives;         /* goes on where the supervisor is killed; the next one's takes over from it */
     bool (*needed)(const struct conf *c); /* of those: only where this says so; NULL: always */
     int (*run)(const struct conf *c); /* returns the exit code */
 };

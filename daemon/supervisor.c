@@ -110,7 +110,7 @@ static pid_t role_start(struct supervisor *s, const struct role_row *r, struct e
     spawn.cwd = "/";
     spawn.fd_err = STDERR_FILENO;
     spawn.new_group = true; /* a Ctrl-C at our terminal is ours to hand on */
-    spawn.parent_death_signal = r->outlives ? 0 : SIGKILL;
+    spawn.parent_death_signal = SIGKILL;
     if (strcmp(r->name, "listener") == 0)
         spawn.fds[spawn.n_fds++] = (struct spawn_fd) { .from = s->listen, .to = ROLE_FD };
     return spawn_start(&spawn, NULL, err);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 /* The Caddy that is waited for; for the signal's handler. */
@@ -69,6 +70,8 @@ int router_main(const struct conf *c)
     }
     if (setenv("XDG_DATA_HOME", home, 1) < 0 || setenv("XDG_CONFIG_HOME", home, 1) < 0)
         return ERR_FAILED;
+    /* Caddy goes on where the supervisor is killed, so that the apps do; this process, waiting, would not. */
+    (void) prctl(PR_SET_PDEATHSIG, 0);
     (void) execlp(c->caddy, "caddy", "run", "--config", config, (char *) NULL);
     log_error("cannot start %s: %s; install caddy, or set [docker] caddy", c->caddy, strerror(errno));
     return ERR_FAILED;
