@@ -19,6 +19,8 @@
 /* Once everything has been said, a client that neither ends its input nor closes is not waited for
  * longer; git itself ends it right after the pack. */
 #define DRAIN_SILENCE_MS 10000
+/* One that does not speak the protocol need not even end well. */
+#define BROKEN_SILENCE_MS 1000
 
 void receive_release(struct receive *r)
 {
@@ -156,7 +158,7 @@ static int report(struct receive *r, const char *unpack)
 
 /* The pack, or the rest of it, that nobody wants: the client sends it to the end before it reads, and
  * would otherwise show a broken pipe instead of the report. */
-static void read_away(struct receive *r)
+static void read_away(struct receive *r, int silence_ms)
 {
     struct connection *c = r->s->conn;
     uint64_t end = loop_now() + (uint64_t) r->s->conf->index_time;
@@ -172,7 +174,7 @@ static void read_away(struct receive *r)
             return;
         if (n > 0)
             left -= (uint64_t) n;
-        if (n < 0 || (n == 0 && connection_wait(c, NULL, 0, WANT_INPUT, DRAIN_SILENCE_MS) == 0))
+        if (n < 0 || (n == 0 && connection_wait(c, NULL, 0, WANT_INPUT, silence_ms) == 0))
             return;
     }
 }
@@ -224,7 +226,7 @@ static int serve_push(struct receive *r, struct err *err)
     if (push_all_refused(&r->push)) {
         code = report(r, "ok");
         if (pack)
-            read_away(r);
+            read_away(r, DRAIN_SILENCE_MS);
         return code;
     }
     if (pack && take_pack(r, err) < 0) {
@@ -232,7 +234,7 @@ static int serve_push(struct receive *r, struct err *err)
             return ERR_DOWN;
         push_refuse_all(&r->push, "%s", err->msg);
         code = report(r, err->msg);
-        read_away(r);
+        read_away(r, DRAIN_SILENCE_MS);
         return code;
     }
     if (push_all_refused(&r->push))
@@ -261,7 +263,7 @@ int receive_serve(struct session *s, const char *name)
     if (rc < 0 && err.code != ERR_DOWN) {
         log_info("refused: %s", err.msg);
         sideband_fatal(&r.sideband, err.msg);
-        read_away(&r);
+        read_away(&r, BROKEN_SILENCE_MS);
         code = err.code;
     } else if (rc > 0) {
         log_info("a push of %zu ref%s by %s", r.push.n_refs, r.push.n_refs == 1 ? "" : "s",

@@ -37,7 +37,7 @@ static int io_text(struct command_io *io, const void *data, size_t n)
 {
     struct sideband_io *s = (struct sideband_io *) io;
 
-    if (n == 0)
+    if (n == 0 || s->quiet) /* git push --quiet: only what is wrong, and that stands in the report */
         return s->conn->gone ? -1 : 0;
     if (s->enabled)
         return send_band(s, SIDEBAND_PROGRESS, data, n);
