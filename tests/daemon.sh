@@ -79,7 +79,7 @@ echo 1..17
 ssh-keygen -q -t ed25519 -N '' -C someone -f "$here/key"
 chmod 644 "$here/key.pub"
 try "init makes all of it" said 0 "added key SHA256:" init --state "$state" --config "$conf" \
-    --admin-key "$here/key.pub" ssh.listen=127.0.0.1 "ssh.port=$port"
+    --admin-key "$here/key.pub" ssh.listen=127.0.0.1 "ssh.port=$port" docker.router_start=no
 try "init can be repeated" said 0 "^ready" init --state "$state" --config "$conf" --admin-key "$here/key.pub"
 try "init does not change a configuration" said 2 "says otherwise" init --config "$conf" ssh.port=1
 try "init names a wrong setting" said 2 "the nearest is port in" init --config "$here/other.conf" ssh.prot=1
