@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""No request fails while releases replace one another. ROLLOUTS and RATE in the environment make it longer."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import harness
+from harness import Repo, check, new_name, page, ssh, url
+
+ROLLOUTS = int(os.environ.get("ROLLOUTS", 5))
+RATE = int(os.environ.get("RATE", 200))
+
+# Ends at once on SIGTERM, as many programs do: what saves its requests is that none come any more.
+SERVER = r'''
+import http.server, os, signal, socketserver
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+class H(http.server.BaseHTTPRequestHandler):
+    protocol_version, wbufsize = "HTTP/1.1", -1
+    def do_GET(self):
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = os.environ.get("GREETING", "first").encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    do_POST = do_GET
+    def log_message(self, fmt, *args):
+        pass
+class S(http.server.ThreadingHTTPServer):
+    request_queue_size = 128
+    daemon_threads = True
+S(("", int(os.environ["PORT"])), H).serve_forever()
+'''
+
+
+def rollouts(instances):
+    repo = Repo(new_name("r"))
+    repo.commit("first", {"Procfile": "web: exec python3 -u web.py\n", "web.py": SERVER})
+    check(repo.push())
+    if instances > 1:
+        check(ssh("ps:scale", repo.app, f"web={instances}"))
+    load = subprocess.Popen([sys.executable, pathlib.Path(__file__).with_name("load.py"), url(repo.app), str(RATE)],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        for i in range(ROLLOUTS):
+            check(ssh("config:set", repo.app, f"GREETING=greeting-{i}"))
+            page(repo.app, f"greeting-{i}")
+    finally:
+        said, _ = load.communicate()
+    print(f"# {ROLLOUTS} rollouts of {instances} at {RATE} requests a second: {said.strip()}", flush=True)
+    result = json.loads(said)
+    assert result["sent"] > 0 and result["failed"] == 0, result["errors"]
+
+
+def test_one():
+    """of one instance"""
+    rollouts(1)
+
+
+def test_three():
+    """of three instances"""
+    rollouts(3)
+
+
+harness.main(globals())
