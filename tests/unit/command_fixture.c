@@ -41,8 +41,9 @@ static long desk_read(struct command_io *io, void *data, size_t max)
     (void) io;
     if (here->gone)
         return -1;
-    if (n != 0)
-        memcpy(data, here->input, n);
+    if (n == 0)
+        return 0;
+    memcpy(data, here->input, n);
     here->input += n;
     here->input_len -= n;
     return (long) n;
