@@ -113,14 +113,6 @@ def test_clone_v0_v2():
         assert run(["git", "rev-parse", "HEAD"], cwd=path).out.strip() == repo.head()
 
 
-def test_no_sideband():
-    """a client without side-band-64k still learns the result"""
-    repo = Repo(new_name())
-    repo.commit("first", hello("one"))
-    check(repo.push("k8s", "main", env={"GIT_TEST_SIDEBAND_ALL": "0"}))
-    assert repo.remote_refs()["refs/heads/main"] == repo.head()
-
-
 def test_many_files():
     """20,000 files"""
     repo = Repo(new_name())
