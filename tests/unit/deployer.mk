@@ -22,4 +22,5 @@ tests_unit_test_deployer_LDADD = $(release_test_ldadd)
 tests_unit_test_step_CFLAGS = $(release_test_cflags)
 tests_unit_test_step_LDADD = $(release_test_ldadd)
 
+include tests/unit/docker.mk
 include tests/unit/kubernetes.mk

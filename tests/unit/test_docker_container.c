@@ -1,0 +1,351 @@
+#include "config.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "deployer/docker/container.h"
+#include "deployer/docker/quantity.h"
+#include "deployer/docker/router.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+struct fixture {
+    struct conf conf;
+    struct app app;
+    struct release release;
+    struct config_var vars[3];
+    struct config_set config;
+    struct container_input in;
+};
+
+static int fixture_make(void **state)
+{
+    struct fixture *f = xcalloc(1, sizeof(*f));
+    struct err err = ERR_INIT;
+
+    assert_int_equal(conf_load(&f->conf, NULL, &err), 0);
+    f->app = (struct app) { .id = 3, .name = (char *) (uintptr_t) "shop" };
+    f->release = (struct release) { .id = 41, .version = 7 };
+    f->vars[0] = (struct config_var) { .name = (char *) (uintptr_t) "GREETING", .run = true,
+                                       .value = (char *) (uintptr_t) "a=\"b\"\n$c \xc3\xbc", .value_len = 11 };
+    f->vars[1] = (struct config_var) { .name = (char *) (uintptr_t) "BUILD_ONLY", .build = true };
+    f->vars[2] = (struct config_var) { .name = (char *) (uintptr_t) "PORT", .run = true,
+                                       .value = (char *) (uintptr_t) "1", .value_len = 1 };
+    f->config = (struct config_set) { f->vars, 3 };
+    f->in = (struct container_input) {
+        .conf = &f->conf, .app = &f->app, .release = &f->release, .config = &f->config, .init = true,
+        .image = "registry.example.com/shop@sha256:7f1956ab", .network = "slipway-shop",
+    };
+    assert_int_equal(container_limits_read(&f->conf, 4, &f->in.limits, &err), 0);
+    *state = f;
+    return 0;
+}
+
+static int fixture_free(void **state)
+{
+    struct fixture *f = *state;
+
+    conf_release(&f->conf);
+    free(f);
+    return 0;
+}
+
+/* Compares with tests/unit/data/NAME.json; GOLDEN_WRITE=1 in the environment writes it instead. */
+static void assert_golden(const char *name, const json_t *doc)
+{
+    const char *top = getenv("top_srcdir");
+    cleanup_free char *path = xasprintf("%s/tests/unit/data/%s.json", top != NULL ? top : ".", name);
+    cleanup_free char *text = json_dumps(doc, JSON_INDENT(2)), *line = xasprintf("%s\n", text);
+    cleanup_buf struct buf b;
+    struct err err = ERR_INIT;
+
+    if (getenv("GOLDEN_WRITE") != NULL)
+        assert_int_equal(path_write(path, line, strlen(line), 0644, &err), 0);
+    buf_init(&b, 1 << 20);
+    if (path_read(path, &b, &err) < 0)
+        fail_msg("%s", err.msg);
+    assert_string_equal(line, buf_str(&b));
+}
+
+static void test_golden(void **state)
+{
+    struct fixture *f = *state;
+    json_auto_t *web = NULL, *release = NULL, *shown = NULL;
+    struct err err = ERR_INIT;
+
+    assert_int_equal(container_render(&f->in, "web", &web, &err), 0);
+    container_place(web, &f->in, "web", 2, 3, "0011223344556677", "10.213.5.96");
+    assert_golden("docker_web", web);
+    f->conf.read_only = true;
+    f->in.limits = (struct container_limits) { 0, 0 };
+    assert_int_equal(container_render(&f->in, "release", &release, &err), 0);
+    container_place(release, &f->in, "release", 1, -1, "0011223344556677", NULL);
+    assert_golden("docker_release", release);
+    shown = container_public(web);
+    assert_string_equal(json_string_value(json_array_get(json_object_get(shown, "Env"), 1)), "GREETING=");
+    assert_string_equal(json_string_value(json_array_get(json_object_get(web, "Env"), 1)),
+                        "GREETING=a=\"b\"\n$c \xc3\xbc");
+}
+
+/* The same input makes the same template, and another value, image or limit another. */
+static void test_template(void **state)
+{
+    struct fixture *f = *state;
+    char first[TEMPLATE_SIZE], again[TEMPLATE_SIZE];
+    struct err err = ERR_INIT;
+
+    for (int i = 0; i < 5; i++) {
+        json_auto_t *body = NULL;
+
+        f->in.release = &f->release;
+        f->release.version = 7 + i;             /* not a part of it */
+        if (i == 2)
+            f->vars[0].value = (char *) (uintptr_t) "a=\"b\"\n$d \xc3\xbc";
+        if (i == 3)
+            f->in.image = "registry.example.com/shop@sha256:00";
+        if (i == 4)
+            f->conf.pids_limit++;
+        assert_int_equal(container_render(&f->in, "web", &body, &err), 0);
+        container_template(body, again);
+        if (i >= 2)
+            assert_string_not_equal(first, again);
+        if (i == 1)
+            assert_string_equal(first, again);
+        memcpy(first, again, sizeof(first));
+    }
+}
+
+static void test_value(void **state)
+{
+    struct fixture *f = *state;
+    json_auto_t *body = NULL;
+    struct err err = ERR_INIT;
+
+    f->vars[0].value = (char *) (uintptr_t) "\xff";
+    f->vars[0].value_len = 1;
+    assert_int_equal(container_render(&f->in, "web", &body, &err), -1);
+    assert_int_equal(err.code, ERR_USAGE);
+    assert_non_null(strstr(err.msg, "GREETING"));
+    f->vars[0].value = (char *) (uintptr_t) "a\0b";
+    f->vars[0].value_len = 3;
+    assert_int_equal(container_render(&f->in, "web", &body, &err), -1);
+}
+
+static void test_names(void **state)
+{
+    struct fixture *f = *state;
+    char *name = container_name(&f->conf, "shop", "web", 2, 7, 0x1a3f1);
+    char *later = container_renamed(name, 12), *old = container_retired(later);
+
+    assert_string_equal(name, "slipway-shop.web.2.v7.a3f1");
+    assert_string_equal(later, "slipway-shop.web.2.v12.a3f1");
+    assert_string_equal(old, "slipway-shop.web.2.v12.a3f1.old");
+    assert_null(container_renamed("somebody", 1));
+    assert_null(container_renamed("x.v.y", 1));
+    free(name);
+    free(later);
+    free(old);
+}
+
+static json_t *listed(const char *name, const char *app, const char *state)
+{
+    return json_pack("{s:s, s:[s], s:s, s:s, s:i, s:{s:s, s:s, s:s, s:s, s:s, s:s}, s:{s:s}, s:{s:{s:{s:s}}}}", "Id",
+                     "0123456789abcdef", "Names", name, "Image", "r/shop@sha256:00", "State", state, "Created", 100,
+                     "Labels", LABEL_STATE, "/s", LABEL_APP, app, LABEL_PROCESS, "web", LABEL_NUMBER, "2", LABEL_SET,
+                     "3", LABEL_TEMPLATE, "t", "HostConfig", "NetworkMode", "n", "NetworkSettings", "Networks", "n",
+                     "IPAddress", "10.0.0.9");
+}
+
+static void test_read(void **state)
+{
+    json_auto_t *doc = listed("/p-shop.web.2.v7.a3f1", "shop", "restarting");
+    json_auto_t *old = listed("/p-shop.web.2.v7.a3f1.old", "shop", "paused");
+    json_auto_t *foreign = listed("/p-shop.web.2.v7.a3f1", "Not A Name", "running"), *empty = json_object();
+    struct container c;
+
+    (void) state;
+    assert_true(container_read(doc, "/s", &c));
+    assert_string_equal(c.name, "p-shop.web.2.v7.a3f1");
+    assert_string_equal(c.address, "10.0.0.9");
+    assert_int_equal(c.number, 2);
+    assert_int_equal(c.set, 3);
+    assert_int_equal(c.version, 7);
+    assert_int_equal(c.state, CONTAINER_RESTARTING);
+    assert_false(c.retired);
+    container_release(&c);
+    assert_true(container_read(old, "/s", &c));
+    assert_true(c.retired);
+    assert_int_equal(c.state, CONTAINER_RUNNING);
+    container_release(&c);
+    assert_false(container_read(doc, "/another", &c));
+    assert_false(container_read(foreign, "/s", &c));
+    assert_false(container_read(empty, "/s", &c));
+}
+
+static void test_quantity(void **state)
+{
+    static const struct { const char *text; int64_t bytes, nano; } cases[] = {
+        { "", 0, 0 }, { "1", 1, 1000000000 }, { "512Mi", 512 << 20, -1 }, { "1.5Gi", 1610612736, -1 },
+        { "500m", -1, 500000000 }, { "0.25", 0, 250000000 }, { "2k", 2000, -1 }, { "x", -1, -1 }, { "-1", -1, -1 },
+        { "1.", -1, -1 }, { "99999999999999999999", -1, -1 }, { "9223372036854775807Ti", -1, -1 }, { "1 Mi", -1, -1 },
+        { "0.1234567891234Gi", 132560717, -1 },
+    };
+    int64_t n;
+
+    (void) state;
+    for (size_t i = 0; i < countof(cases); i++) {
+        assert_int_equal(quantity_bytes(cases[i].text, &n, NULL), cases[i].bytes < 0 ? -1 : 0);
+        if (cases[i].bytes >= 0)
+            assert_int_equal(n, cases[i].bytes);
+        assert_int_equal(quantity_nano_cpus(cases[i].text, &n, NULL), cases[i].nano < 0 ? -1 : 0);
+        if (cases[i].nano >= 0)
+            assert_int_equal(n, cases[i].nano);
+    }
+}
+
+static void test_limits(void **state)
+{
+    struct fixture *f = *state;
+    struct container_limits l;
+    struct err err = ERR_INIT;
+
+    assert_int_equal(container_limits_read(&f->conf, 1, &l, &err), 0);
+    assert_int_equal(l.memory, 512 << 20);
+    assert_int_equal(l.nano_cpus, 0); /* no less than the machine has */
+    free(f->conf.cpu_limit);
+    f->conf.cpu_limit = xstrdup("much");
+    assert_int_equal(container_limits_read(&f->conf, 1, &l, &err), -1);
+    assert_non_null(strstr(err.msg, "cpu_limit"));
+}
+
+static void test_subnet(void **state)
+{
+    static const char *const bad[] = { "", "10.0.0.0", "10.0.0.1/24", "10.0.0.0/33", "10.0.0.0/", "10.0.0/8",
+                                       "10.0.0.0/8x", "fd00::/64" };
+    struct subnet range, used[3], s;
+    char *text;
+
+    (void) state;
+    for (size_t i = 0; i < countof(bad); i++)
+        assert_int_equal(subnet_parse(bad[i], &range, NULL), -1);
+    assert_int_equal(subnet_parse("10.213.0.0/22", &range, NULL), 0);
+    assert_int_equal(subnet_parse("10.213.0.0/24", &used[0], NULL), 0);
+    assert_int_equal(subnet_parse("10.213.1.128/25", &used[1], NULL), 0);
+    assert_true(subnet_pick(&range, used, 0, &s));
+    assert_int_equal(s.base, range.base);
+    assert_true(subnet_pick(&range, used, 2, &s));
+    text = subnet_text(&s);
+    assert_string_equal(text, "10.213.2.0/24");
+    free(text);
+    text = subnet_web_address(&s, SETS - 1, SET_SIZE);
+    assert_string_equal(text, "10.213.2.125");
+    free(text);
+    s = subnet_dynamic(&s);
+    text = subnet_text(&s);
+    assert_string_equal(text, "10.213.2.128/25");
+    free(text);
+    assert_int_equal(subnet_parse("10.0.0.0/8", &used[2], NULL), 0);
+    assert_false(subnet_pick(&range, used, 3, &s));
+}
+
+static void test_router(void **state)
+{
+    struct fixture *f = *state;
+    struct route routes[] = { { .app = (char *) (uintptr_t) "blog" },
+                              { .app = (char *) (uintptr_t) "shop", .counts = { 1, 1, 2, 0 } } }, again;
+    json_auto_t *doc = NULL, *one = NULL;
+    struct err err = ERR_INIT;
+    char *url;
+
+    assert_int_equal(subnet_parse("10.213.0.0/24", &routes[0].subnet, &err), 0);
+    assert_int_equal(subnet_parse("10.213.1.0/24", &routes[1].subnet, &err), 0);
+    doc = router_render(&f->conf, routes, 2);
+    assert_golden("docker_router", doc);
+    one = route_json(&routes[1]);
+    assert_int_equal(route_read(one, &again, &err), 0);
+    assert_memory_equal(again.counts, routes[1].counts, sizeof(again.counts));
+    assert_int_equal(again.subnet.base, routes[1].subnet.base);
+    route_release(&again);
+    json_object_set_new(one, "app", json_string("../x"));
+    assert_int_equal(route_read(one, &again, &err), -1);
+    url = router_url(&f->conf, "shop");
+    assert_string_equal(url, "http://shop.localhost:8080");
+    free(url);
+    f->conf.router_tls = true;
+    f->conf.https_port = 443;
+    url = router_url(&f->conf, "shop");
+    assert_string_equal(url, "https://shop.localhost");
+    free(url);
+}
+
+/* Requests go to the old set or to the new one: after each single change of a file one of both is found. */
+static void test_switch(void **state)
+{
+    struct fixture *f = *state;
+    char folder[] = "/tmp/slipway-test-docker-XXXXXX";
+    cleanup_free char *run = NULL, *docker = NULL, *sets = NULL;
+    struct err err = ERR_INIT;
+    static const int to[] = { 1, 3, 2, 0, 3, 0, 2, 1, 1 };
+
+    assert_non_null(mkdtemp(folder));
+    free(f->conf.state);
+    f->conf.state = xstrdup(folder);
+    run = conf_state_path(&f->conf, "run");
+    docker = conf_state_path(&f->conf, "run/docker");
+    sets = conf_state_path(&f->conf, "run/docker/sets");
+    assert_int_equal(path_mkdir(run, 0755, &err), 0);
+    assert_int_equal(path_mkdir(docker, 0755, &err), 0);
+    assert_int_equal(path_mkdir(sets, 0755, &err), 0);
+    assert_int_equal(router_live_set(&f->conf, "shop"), 0);
+    for (size_t i = 0; i < countof(to); i++) {
+        assert_int_equal(router_switch(&f->conf, "shop", to[i], &err), 0);
+        assert_int_equal(router_live_set(&f->conf, "shop"), to[i]);
+        assert_int_equal(router_live_set(&f->conf, "blog"), 0);
+    }
+    assert_int_equal(path_remove_all(folder, &err), 0);
+}
+
+static void test_status(void **state)
+{
+    json_auto_t *doc = json_pack("{s:{s:s, s:b, s:i, s:s, s:s}, s:i}", "State", "Status", "restarting", "OOMKilled", 1,
+                                 "ExitCode", 137, "StartedAt", "2026-01-02T03:04:05.6Z", "Error", "", "RestartCount", 4);
+    json_auto_t *empty = json_object();
+    struct container_status s;
+    char *text;
+
+    (void) state;
+    container_status_read(doc, &s);
+    assert_int_equal(s.state, CONTAINER_RESTARTING);
+    assert_true(s.oom);
+    assert_int_equal(s.restarts, 4);
+    assert_int_equal(s.started_at, 1767323045600);
+    assert_null(s.error);
+    text = container_exit_text(s.exit_code);
+    assert_string_equal(text, "SIGKILL");
+    free(text);
+    container_status_release(&s);
+    container_status_read(empty, &s);
+    assert_int_equal(s.state, CONTAINER_GONE);
+    container_status_release(&s);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, fixture_make, fixture_free)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_golden), TEST(test_template), TEST(test_value), TEST(test_names), TEST(test_read),
+        TEST(test_quantity), TEST(test_limits), TEST(test_subnet), TEST(test_router), TEST(test_switch),
+        TEST(test_status),
+    };
+
+    json_init();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
