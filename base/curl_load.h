@@ -14,6 +14,7 @@
 #define CURL_FUNCTIONS(X)                                                                          \
     X(global_init_mem)                                                                             \
     X(easy_init) X(easy_cleanup) X(easy_setopt) X(easy_getinfo) X(easy_pause) X(easy_strerror)      \
+    X(easy_perform) X(easy_recv) X(easy_send)                                                      \
     X(multi_init) X(multi_cleanup) X(multi_setopt) X(multi_add_handle) X(multi_remove_handle)       \
     X(multi_perform) X(multi_poll) X(multi_info_read) X(multi_strerror)                             \
     X(slist_append) X(slist_free_all) X(url) X(url_cleanup) X(url_get) X(url_set)

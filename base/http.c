@@ -575,3 +575,103 @@ int http_do(struct http *h, const struct http_request *q, struct http_response *
     }
     return rc < 0 ? -1 : 0;
 }
+
+/* --- bare connections */
+
+struct http_link {
+    struct http_call *call;
+    int fd;
+};
+
+static CURLcode set_link(struct http_call *c, const char *url)
+{
+    const struct http *h = c->http;
+    cleanup_free char *real = server_name_url(c, url);
+    CURLcode rc = CURLE_OK;
+
+    SET(URL, real);
+    if (c->connect_to != NULL)
+        SET(CONNECT_TO, c->connect_to);
+    SET(CONNECT_ONLY, 1L);
+    SET(HTTPPROXYTUNNEL, 1L);
+    SET(ERRORBUFFER, c->reason);
+    SET(NOSIGNAL, 1L);
+    SET(USERAGENT, "slipway/" PACKAGE_VERSION);
+    SET(PROTOCOLS_STR, "http,https");
+    SET(TCP_KEEPALIVE, 1L);
+    SET(TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
+    SET(TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
+    SET(CONNECTTIMEOUT_MS, h->connect_timeout_ms);
+    if (h->unix_socket != NULL) {
+        SET(UNIX_SOCKET_PATH, h->unix_socket);
+        SET(PROXY, "");
+    }
+    if (rc == CURLE_OK)
+        rc = set_tls(c);
+    SET(HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
+    return rc;
+}
+
+static int link_error(const struct http_call *c, CURLcode rc, struct err *err)
+{
+    return err_set(err, ERR_DOWN, "%s: %s", c->host,
+                   c->reason[0] != '\0' ? c->reason : curl.easy_strerror(rc));
+}
+
+struct http_link *http_link_open(struct http *h, const char *url, struct err *err)
+{
+    struct http_link *l = xcalloc(1, sizeof(*l));
+    struct http_call *c = xcalloc(1, sizeof(*c));
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    CURLcode rc;
+
+    l->call = c;
+    c->http = h;
+    c->host = peer_name(h, url);
+    c->easy = curl.easy_init();
+    rc = c->easy != NULL ? set_link(c, url) : CURLE_FAILED_INIT;
+    if (rc == CURLE_OK)
+        rc = curl.easy_perform(c->easy);
+    if (rc == CURLE_OK)
+        rc = curl.easy_getinfo(c->easy, CURLINFO_ACTIVESOCKET, &fd);
+    if (rc != CURLE_OK || fd == CURL_SOCKET_BAD) {
+        (void) link_error(c, rc, err);
+        http_link_close(l);
+        return NULL;
+    }
+    l->fd = fd;
+    return l;
+}
+
+void http_link_close(struct http_link *l)
+{
+    if (l == NULL)
+        return;
+    call_free(l->call);
+    free(l);
+}
+
+int http_link_fd(const struct http_link *l)
+{
+    return l->fd;
+}
+
+long http_link_recv(struct http_link *l, void *data, size_t n, struct err *err)
+{
+    size_t got = 0;
+    CURLcode rc = curl.easy_recv(l->call->easy, data, n, &got);
+
+    if (rc == CURLE_AGAIN)
+        return HTTP_AGAIN;
+    return rc == CURLE_OK ? (long) got : link_error(l->call, rc, err);
+}
+
+long http_link_send(struct http_link *l, const void *data, size_t n, struct err *err)
+{
+    size_t sent = 0;
+    CURLcode rc = curl.easy_send(l->call->easy, data, n, &sent);
+
+    if (rc == CURLE_AGAIN || (rc == CURLE_OK && sent == 0))
+        return HTTP_AGAIN;
+    return rc == CURLE_OK ? (long) sent : link_error(l->call, rc, err);
+}

@@ -86,4 +86,19 @@ void http_cancel(struct http_call *c);
 /* Goes on after a callback said HTTP_PAUSE; harmless otherwise. Not from inside a callback. */
 void http_resume(struct http_call *c);
 
+/* A bare connection to the URL's host with the client's TLS settings and proxies, for a protocol that
+ * begins as HTTP/1.1 and goes on as something else (RFC 9110 §7.8). Waits until it is made. NULL and
+ * err (ERR_DOWN) on failure. Not with follow, not shared with requests. */
+struct http_link;
+struct http_link *http_link_open(struct http *h, const char *url, struct err *err);
+void http_link_close(struct http_link *l);
+/* The socket, to wait on. TLS may hold bytes that the socket doesn't show: receive until HTTP_AGAIN
+ * before waiting for more. */
+int http_link_fd(const struct http_link *l);
+#define HTTP_AGAIN (-2)
+/* The number of bytes moved, HTTP_AGAIN where none can be now, -1 with err (ERR_DOWN). Receiving:
+ * 0 at the end. Sending: after HTTP_AGAIN the same bytes must be offered again. */
+long http_link_recv(struct http_link *l, void *data, size_t n, struct err *err);
+long http_link_send(struct http_link *l, const void *data, size_t n, struct err *err);
+
 #endif

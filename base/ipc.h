@@ -18,7 +18,8 @@ enum ipc_type {
     IPC_RESIZE = 'w',  /* session → stream: JSON {"cols": n, "rows": n} */
     IPC_STDOUT = 'o',  /* stream → session */
     IPC_STDERR = 'e',  /* stream → session */
-    IPC_RESULT = 'x',  /* stream → session, last and once: JSON {"code": exit code, "error": text or null} */
+    IPC_RESULT = 'x',  /* stream → session, last and once: JSON {"code": enum err_code, "error": text or null,
+                        * "exit": exit code of a command that was run, else 0} */
 };
 
 /* A Unix stream socket that listens (mode 0660, an old file of that name replaced), or is connected;

@@ -6,6 +6,7 @@ deployer_libdeployer_a_SOURCES = \
     deployer/log_lines.c deployer/log_lines.h \
     deployer/rfc3339.c deployer/rfc3339.h \
     deployer/stream.c deployer/stream.h \
+    deployer/stream_run.c deployer/stream_run.h \
     deployer/target.c deployer/target.h \
     deployer/text.c deployer/text.h
 # Releases: the queue, their steps, registries.
@@ -22,7 +23,7 @@ deployer_libdeployer_a_SOURCES += \
     deployer/remove.c deployer/remove.h \
     deployer/step.c deployer/step.h \
     deployer/worker.c
-deployer_libs = deployer/libdeployer.a sql/libsql.a base/libbase.a $(YAML_LIBS) $(CURL_LIBS) \
+deployer_libs = deployer/libdeployer.a sql/libsql.a base/libbase.a $(YAML_LIBS) $(WSLAY_LIBS) $(CURL_LIBS) \
     $(JANSSON_LIBS) $(INIH_LIBS) $(SQLITE_LIBS) $(SODIUM_LIBS)
 
 include deployer/docker/local.mk

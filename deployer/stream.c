@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "deployer/config_open.h"
+#include "deployer/stream_run.h"
 #include "deployer/target.h"
 #include "sql/seal.h"
 #include "sql/tables.h"
@@ -68,7 +69,8 @@ int stream_request_read(const json_t *doc, struct stream_request *ret, struct er
 {
     static const char *const ops[] = {
         [STREAM_LIST] = "list", [STREAM_LOGS] = "logs", [STREAM_RESTART] = "restart",
-        [STREAM_CONFIG] = "config",
+        [STREAM_CONFIG] = "config", [STREAM_RUN] = "run", [STREAM_EXEC] = "exec",
+        [STREAM_RUN_LIST] = "run-list", [STREAM_RUN_LOGS] = "run-logs", [STREAM_RUN_STOP] = "run-stop",
     };
     const char *op = json_str(doc, "op", "");
     struct stream_request r = { 0 };
@@ -94,6 +96,7 @@ int stream_request_read(const json_t *doc, struct stream_request *ret, struct er
     r.since_s = since;
     r.version = version;
     r.follow = json_bool(doc, "follow", 0);
+    r.doc = doc;
     *ret = r;
     return 0;
 }
@@ -107,6 +110,7 @@ struct stream {
     struct app app;
     const struct stream_request *request;
     bool peer_gone;
+    int exit_code;           /* of a command that was run */
 };
 
 static int send_text(struct stream *s, const char *p, size_t n, struct err *err)
@@ -178,26 +182,71 @@ static void say(void *arg, const char *line)
         s->peer_gone = true;
 }
 
+/* The live release with its config opened. */
+struct live {
+    struct release release;
+    struct config_set config;
+    struct target_release target;
+};
+
+static int live_open(struct stream *s, struct live *l, struct err *err)
+{
+    memset(l, 0, sizeof(*l));
+    if (s->app.live_release_id == 0)
+        return err_set(err, ERR_FAILED, "%s runs nothing yet", s->app.name);
+    if (releases_get(s->store, s->app.live_release_id, &l->release, err) < 0)
+        return -1;
+    l->target = (struct target_release) { .app = &s->app, .release = &l->release, .image = l->release.image,
+                                          .config = &l->config };
+    if (config_open_run(s->store, s->app.id, l->release.config_version, &l->config, err) == 0)
+        return 0;
+    release_release(&l->release);
+    return -1;
+}
+
+static void live_close(struct live *l)
+{
+    config_set_release(&l->config);
+    release_release(&l->release);
+}
+
 static int serve_restart(struct stream *s, const struct target_ops *ops, struct target *t,
                          struct err *err)
 {
     struct target_call call = { .say = say, .say_arg = s, .wake_fd = -1 };
-    struct config_set config = { NULL, 0 };
-    struct target_release r = { .app = &s->app, .config = &config };
-    struct release live;
+    struct live live;
     int rc;
 
-    if (s->app.live_release_id == 0)
-        return err_set(err, ERR_FAILED, "%s runs nothing yet", s->app.name);
-    if (releases_get(s->store, s->app.live_release_id, &live, err) < 0)
+    if (live_open(s, &live, err) < 0)
         return -1;
-    r.release = &live;
-    r.image = live.image;
-    rc = config_open_run(s->store, s->app.id, live.config_version, &config, err);
-    if (rc == 0)
-        rc = ops->restart(t, &r, s->request->process, &call, s->conf->rollout_timeout, err);
-    config_set_release(&config);
-    release_release(&live);
+    rc = ops->restart(t, &live.target, s->request->process, &call, s->conf->rollout_timeout, err);
+    live_close(&live);
+    return rc;
+}
+
+/* One-off commands. */
+static int serve_run(struct stream *s, const struct target_ops *ops, struct target *t, struct err *err)
+{
+    struct stream_run q;
+    struct live live;
+    json_t *answer = NULL;
+    int rc;
+
+    if (stream_run_read(s->request, &q, err) < 0)
+        return -1;
+    if (s->request->op == STREAM_RUN) {
+        rc = stream_run_possible(ops, err) < 0 ? -1 : live_open(s, &live, err);
+        if (rc == 0) {
+            rc = stream_run_start(ops, t, &live.target, &q, s->fd, &answer, &s->exit_code, err);
+            live_close(&live);
+        }
+    } else {
+        rc = stream_run_serve(ops, t, &s->app, &q, s->fd, &answer, &s->exit_code, err);
+    }
+    stream_run_release(&q);
+    if (rc == 0 && answer != NULL)
+        rc = send_json(s, answer, err);
+    json_decref(answer);
     return rc;
 }
 
@@ -259,7 +308,8 @@ static int serve_target(struct stream *s, struct err *err)
         return -1;
     rc = s->request->op == STREAM_LIST ? serve_list(s, ops, t, err)
        : s->request->op == STREAM_LOGS ? serve_logs(s, ops, t, err)
-                                       : serve_restart(s, ops, t, err);
+       : s->request->op == STREAM_RESTART ? serve_restart(s, ops, t, err)
+                                          : serve_run(s, ops, t, err);
     ops->close(t);
     return rc;
 }
@@ -300,8 +350,8 @@ int stream_main(const struct conf *c, int fd)
     app_release(&s.app);
     if (s.store != NULL)
         store_close(s.store);
-    result = json_pack("{s:i, s:s?}", "code", rc < 0 ? (int) err.code : 0, "error",
-                       rc < 0 ? err.msg : NULL);
+    result = json_pack("{s:i, s:s?, s:i}", "code", rc < 0 ? (int) err.code : 0, "error",
+                       rc < 0 ? err.msg : NULL, "exit", s.exit_code);
     if (result == NULL) /* a message that was cut within a character */
         result = json_pack("{s:i, s:s}", "code", (int) err.code, "error", "failed");
     text = json_text(result);

@@ -15,12 +15,14 @@
  *   {"op": "logs", "app_id": N, "process", "instance", "tail", "since", "follow"}
  *   {"op": "restart", "app_id": N, "process"}
  *   {"op": "config", "app_id": N, "version", "names"}   opened values of the run scope as one JSON object
+ *   {"op": "run" | "exec" | "run-list" | "run-logs" | "run-stop", "app_id": N, …}   deployer/stream_run.h
  * Returns the process's exit code: 0 where a result was sent, whatever it says. */
 int stream_main(const struct conf *c, int fd);
 
 /* A request, checked. Strings are borrowed from doc. */
 struct stream_request {
-    enum stream_op { STREAM_LIST, STREAM_LOGS, STREAM_RESTART, STREAM_CONFIG } op;
+    enum stream_op { STREAM_LIST, STREAM_LOGS, STREAM_RESTART, STREAM_CONFIG, STREAM_RUN, STREAM_EXEC,
+                     STREAM_RUN_LIST, STREAM_RUN_LOGS, STREAM_RUN_STOP } op;
     int64_t app_id;
     const char *process, *instance; /* NULL: all */
     int tail;                       /* -1: all */
@@ -28,6 +30,7 @@ struct stream_request {
     bool follow;
     int64_t version;
     const json_t *names;            /* array of strings; NULL: all */
+    const json_t *doc;              /* for stream_run_read */
 };
 
 /* Checks types and ranges. ERR_USAGE. Pure. */

@@ -30,6 +30,16 @@ void target_instance_release(struct target_instance *i)
     memset(i, 0, sizeof(*i));
 }
 
+void target_one_off_release(struct target_one_off *o)
+{
+    free(o->name);
+    free(o->command);
+    free(o->user);
+    free(o->state);
+    free(o->reason);
+    memset(o, 0, sizeof(*o));
+}
+
 void target_applied_release(struct target_applied *a)
 {
     free(a->manifests);

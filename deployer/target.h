@@ -71,6 +71,46 @@ struct target_logs {
 /* Input and output of a command or a log stream; descriptors of a frame stream (base/ipc.h) to the session. */
 struct target_stream { int fd; };
 
+/* A person's terminal. */
+struct target_tty {
+    bool is;                 /* false: pipes */
+    int cols, rows;          /* 0: unknown */
+    const char *term;        /* TERM; "" where unknown; letters, digits and ._+- */
+};
+
+/* A command that runs once, beside the app's processes. */
+struct target_run {
+    char *const *argv;       /* the command's words, ended by NULL */
+    bool shell;              /* argv[0] is a line for a shell; there are no more */
+    const char *process;     /* runs what this process type runs, argv is empty; NULL: argv */
+    const json_t *env;       /* object: more environment variables, before the config's */
+    const char *user;        /* who, and */
+    const char *text;        /* the command, to be shown in lists */
+    int64_t ttl_s;           /* it is ended after so long */
+    struct target_tty tty;
+    bool detached;           /* no input, nobody follows */
+};
+
+/* A command in a process that runs. */
+struct target_exec {
+    const char *instance;    /* "web.1" */
+    char *const *argv;       /* NULL-terminated; empty: a shell */
+    bool shell;              /* as in target_run */
+    struct target_tty tty;
+};
+
+/* A one-off command that runs, or has ended not long ago. */
+struct target_one_off {
+    char *name;              /* "run.48213" */
+    char *command, *user;
+    char *state;             /* "pending", "starting", "running", "stopping", "done", "failed" */
+    char *reason;            /* NULL: none */
+    int exit_code;           /* of one that is done or failed; -1: unknown */
+    bool detached;
+    int64_t started_at;      /* ms since 1970; 0: not started */
+    int64_t ends_at;         /* when its time is over; 0: unknown */
+};
+
 struct target;
 
 struct target_ops {
@@ -114,7 +154,28 @@ struct target_ops {
     /* Writes log lines as IPC_STDOUT frames ("2026-01-02T03:04:05Z web.1 text\n") until the end, or until the peer is gone. */
     int (*logs)(struct target *t, const struct app *app, const struct target_logs *q,
                 const struct target_stream *io, struct err *err);
+
+    /* What follows may be NULL: the target can't do it. */
+
+    /* Runs a command with the release's image and config: frames as in base/ipc.h, from a stream whose request was
+     * read. 0 when it has ended: *ret_exit is its exit code, and nothing of it is left; where the session goes away
+     * it is ended. Detached: 0 once it is on its way. *ret_name is the caller's, NULL where it never got one. */
+    int (*run)(struct target *t, const struct target_release *r, const struct target_run *q,
+               const struct target_stream *io, char **ret_name, int *ret_exit, struct err *err);
+    /* The same inside a process that runs. */
+    int (*exec)(struct target *t, const struct app *app, const struct target_exec *q,
+                const struct target_stream *io, int *ret_exit, struct err *err);
+    /* One-off commands, oldest first. The caller releases each and frees the array. */
+    int (*run_list)(struct target *t, const struct app *app, struct target_one_off **ret, size_t *ret_n,
+                    struct err *err);
+    /* Writes what one has printed, as IPC_STDOUT; follow: until it ends, or the peer is gone. */
+    int (*run_logs)(struct target *t, const struct app *app, const char *name, bool follow,
+                    const struct target_stream *io, struct err *err);
+    /* Ends one, or forgets one that has ended. ERR_NOT_FOUND. */
+    int (*run_stop)(struct target *t, const struct app *app, const char *name, struct err *err);
 };
+
+void target_one_off_release(struct target_one_off *o);
 
 void target_instance_release(struct target_instance *i);
 void target_applied_release(struct target_applied *a);

@@ -39,6 +39,10 @@ static bool item_next(const char **line, struct item *ret)
     }
     if (ret->optional && *p == ']')
         p++;
+    if (ret->option && strncmp(p, "...", 3) == 0) {
+        ret->repeats = true;
+        p += 3;
+    }
     if (!ret->option && ret->len > 3 && memcmp(ret->text + ret->len - 3, "...", 3) == 0) {
         ret->repeats = true;
         ret->len -= 3;
@@ -105,19 +109,37 @@ static int option_take(const char *usage, const char *common, char *const *argv,
             return err_set(err, ERR_USAGE, "the option %s needs a value", name);
         value = argv[++*i];
     }
-    if (args_option(&a->options, name) != NULL)
+    if (!it.repeats && args_option(&a->options, name) != NULL)
         return err_set(err, ERR_USAGE, "the option %s is given twice", name);
     vec_add(&a->options, name);
     vec_add(&a->options, value != NULL ? value : "");
     return 0;
 }
 
+/* How many words stand before "[--]", behind which everything is somebody else's; -1: the line has none. */
+static int words_before_end(const char *usage)
+{
+    struct item it;
+    int n = 0;
+
+    while (item_next(&usage, &it)) {
+        if (it.option && option_is(&it, "--", 2))
+            return n;
+        n += !it.option;
+    }
+    return -1;
+}
+
 int args_parse(const char *usage, const char *common, char *const *argv, int argc, struct args *ret, struct err *err)
 {
     struct args a = ARGS_INIT;
+    int before = words_before_end(usage);
     bool ended = false;
 
     for (int i = 0; i < argc; i++) {
+        int words = (int) a.words.n + (args_option(&a.options, "--app") != NULL);
+
+        ended = ended || (before >= 0 && words >= before && (argv[i][0] != '-' || argv[i][1] == '\0'));
         if (!ended && strcmp(argv[i], "--") == 0) {
             ended = true;
         } else if (ended || argv[i][0] != '-' || argv[i][1] == '\0') {
@@ -131,13 +153,18 @@ int args_parse(const char *usage, const char *common, char *const *argv, int arg
     return 0;
 }
 
-const char *args_option(const struct vec *options, const char *name)
+const char *args_option_nth(const struct vec *options, const char *name, size_t nth)
 {
     for (size_t i = 0; i + 1 < options->n; i += 2) {
-        if (strcmp(options->v[i], name) == 0)
+        if (strcmp(options->v[i], name) == 0 && nth-- == 0)
             return options->v[i + 1];
     }
     return NULL;
+}
+
+const char *args_option(const struct vec *options, const char *name)
+{
+    return args_option_nth(options, name, 0);
 }
 
 void args_count(const char *usage, int skip, int *ret_needs, int *ret_allows)

@@ -1,6 +1,7 @@
 /* The line that says how a command is used, "APP [TYPE] [-n|--num LINES] [-t|--tail]", read as a grammar, and a
  * command line read by it. Words in capitals are values; what stands in brackets may be left out; "..."
- * says that there may be more. Pure. */
+ * says that there may be more, also of an option: "[-e|--env NAME=VALUE]...". With "[--]" before the last words,
+ * "APP [--no-tty] [--] COMMAND...", options end there by themselves: `ls -l` is COMMAND. Pure. */
 #ifndef SLIPWAY_GATEWAY_ARGS_H
 #define SLIPWAY_GATEWAY_ARGS_H
 
@@ -23,6 +24,9 @@ int args_parse(const char *usage, const char *common, char *const *argv, int arg
 
 /* The value of an option, "" where it takes none, NULL where it was not given. */
 const char *args_option(const struct vec *options, const char *name);
+
+/* The same for an option that may be repeated: its value number nth, from 0. */
+const char *args_option_nth(const struct vec *options, const char *name, size_t nth);
 
 /* How many words the line needs and allows (allows -1: any number), its first `skip` not counted. */
 void args_count(const char *usage, int skip, int *ret_needs, int *ret_allows);

@@ -69,4 +69,5 @@ void channel_io_init(struct channel_io *io, struct connection *conn)
     io->io.cols = conn->cols;
     io->io.rows = conn->rows;
     io->io.color = conn->tty;
+    memcpy(io->io.term, conn->term, sizeof(io->io.term));
 }

@@ -14,11 +14,13 @@ command_fn cmd_apps_create, cmd_apps_destroy, cmd_apps_info, cmd_apps_list, cmd_
 command_fn cmd_audit;
 command_fn cmd_builds_attach, cmd_builds_cancel, cmd_builds_list, cmd_builds_output;
 command_fn cmd_config_get, cmd_config_list, cmd_config_set, cmd_config_unset;
+command_fn cmd_enter;
 command_fn cmd_help, cmd_version, cmd_whoami;
 command_fn cmd_keys_add, cmd_keys_list, cmd_keys_remove;
 command_fn cmd_logs;
 command_fn cmd_ps, cmd_ps_restart, cmd_ps_scale;
 command_fn cmd_releases, cmd_releases_info, cmd_rollback;
+command_fn cmd_run, cmd_run_detached, cmd_run_list, cmd_run_logs, cmd_run_stop;
 command_fn cmd_users_add, cmd_users_list, cmd_users_remove;
 
 /* --- show.c */
@@ -44,6 +46,10 @@ void table_release(struct table *t);
 
 /* A whole number from a word, min to max, or ERR_USAGE that names `what` ("-n"). */
 int show_number(const char *s, const char *what, long long min, long long max, long long *ret, struct err *err);
+
+/* A length of time with its unit ("30s", "10m", "1h", "2d") of at most max seconds, or ERR_USAGE that names
+ * `what` ("--since"). */
+int show_duration(const char *s, const char *what, long long max, long long *ret_s, struct err *err);
 
 /* "A, B and 3 more": at most `most` of the words. The caller frees it. */
 char *show_words(const struct vec *words, size_t most);

@@ -18,29 +18,6 @@ struct log_view {
     struct buf out;
 };
 
-/* "10m", "1h", "30s", "2d". */
-static int since_parse(const char *s, long long *ret, struct err *err)
-{
-    static const struct { char unit; long long seconds; } units[] = {
-        { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 },
-    };
-    size_t n = strlen(s);
-    char number[16];
-    long long count = 0;
-
-    if (n >= 2 && n <= sizeof(number)) {
-        memcpy(number, s, n - 1);
-        number[n - 1] = '\0';
-        for (size_t i = 0; i < countof(units); i++) {
-            if (s[n - 1] == units[i].unit && show_number(number, "", 1, SINCE_MAX / units[i].seconds, &count, NULL) == 0) {
-                *ret = count * units[i].seconds;
-                return 0;
-            }
-        }
-    }
-    return err_set(err, ERR_USAGE, "--since needs a time with its unit; for example: --since 10m (units: s, m, h, d)");
-}
-
 /* One of six colours for an instance, the same each time. */
 static int color_of(const char *s, size_t n)
 {
@@ -139,7 +116,7 @@ int cmd_logs(struct command_ctx *c, char *const *argv, int argc, struct err *err
     (void) argv;
     (void) argc;
     if ((num != NULL && show_number(num, "-n", 0, LINES_MAX, &lines, err) != 0)
-        || (since_text != NULL && since_parse(since_text, &since, err) != 0)
+        || (since_text != NULL && show_duration(since_text, "--since", SINCE_MAX, &since, err) != 0)
         || (process != NULL && process_check(process, err) != 0))
         return -1;
     if (c->app.live_release_id == 0)

@@ -65,6 +65,11 @@ const char *command_option(const struct command_ctx *c, const char *name)
     return args_option(&c->options, name);
 }
 
+const char *command_option_nth(const struct command_ctx *c, const char *name, size_t nth)
+{
+    return args_option_nth(&c->options, name, nth);
+}
+
 /* Printable ASCII, cut: what was typed goes back to a terminal and into a log. */
 static const char *shown(const char *s, char out[SHOWN_MAX + 1])
 {
@@ -269,9 +274,11 @@ static void audit_write(struct command_ctx *c, const struct args *a, int result)
 
 static int run_parsed(struct command_ctx *c, const struct args *a, struct err *err)
 {
-    int code = 0;
+    int code;
 
-    if (command_do(c, a, err) != 0)
+    c->exit_code = 0;
+    code = command_do(c, a, err) == 0 ? c->exit_code : -1;
+    if (code < 0)
         code = err->code != ERR_NONE ? (int) err->code : ERR_FAILED;
     store_rollback(c->store); /* a command that failed half-way left its transaction open */
     if ((c->command->flags & CMD_AUDIT) != 0)

@@ -28,9 +28,11 @@ struct command_io {
     /* Keeps the connection alive until fd (-1: none) is readable, input is there (only if want_input),
      * or timeout_ms (-1: none) passed. IO_* bits; 0: time; IO_GONE: the peer is gone. */
     int (*wait)(struct command_io *io, int fd, bool want_input, int timeout_ms);
-    bool tty;               /* the client asked for a terminal */
+    /* The client asked for a terminal. While it is true, a new line that is written gets its carriage return. */
+    bool tty;
     int cols, rows;         /* its size; 0 where there is none. Change: IO_RESIZE from wait */
     bool color;             /* SGR colour is welcome */
+    char term[41];          /* TERM at its end; "" where unknown; letters, digits and ._+- only */
 };
 enum { IO_FD = 1, IO_INPUT = 2, IO_RESIZE = 4, IO_GONE = 8 };
 
@@ -53,6 +55,7 @@ struct command_ctx {
     int64_t build_id;          /* CMD_BUILD: the build that was named; 0: none was */
     /* What the audit row shall say; commands fill it with arguments, never with values. */
     struct buf detail;
+    int exit_code;             /* where a command returns 0: the exit code all the same, of what it has run */
     /* The rest is the dispatcher's. */
     const struct command *command;
     struct vec options;        /* name, value, name, value, … */
@@ -61,6 +64,8 @@ struct command_ctx {
 /* An option that was given: its value, "" where it takes none; NULL where it was not given. The name is the
  * last one in the command's `args` ("[-n|--num LINES]": "--num"). Valid while the command runs. */
 const char *command_option(const struct command_ctx *c, const char *name);
+/* The same for an option that may be repeated: its value number nth, from 0; NULL behind the last. */
+const char *command_option_nth(const struct command_ctx *c, const char *name, size_t nth);
 
 /* Flags of a command. */
 enum {

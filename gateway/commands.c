@@ -103,6 +103,13 @@ const struct command commands[] = {
       "All are removed, or none.\n\n"
       "    config:unset shop GREETING",
       cmd_config_unset },
+    { "enter", "ps:exec", CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP PROCESS [--no-tty] [--] [COMMAND...]",
+      "Run a command inside a running process, or a shell",
+      "The process is named as ps does: web.1; web is the first one. What the command changes is gone with the\n"
+      "process. Words, terminal and exit code are as with run.\n\n"
+      "    enter shop web.1\n"
+      "    enter shop worker.2 ps aux",
+      cmd_enter },
     { "help", NULL, 0, ROLE_NONE, "[COMMAND]",
       "List the commands, or explain one",
       "A family's name lists its commands.\n\n"
@@ -159,6 +166,42 @@ const struct command commands[] = {
       "Without a version, the one that was live before. Nothing is built.\n\n"
       "    rollback shop v7",
       cmd_rollback },
+    { "run", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE,
+      "APP [-e|--env NAME=VALUE]... [--process TYPE] [--ttl TIME] [--no-tty] [--] [COMMAND...]",
+      "Run a one-off command with the live release's image and config",
+      "It gets standard input, standard output and standard error as they are, or a terminal where ssh has one (ssh\n"
+      "-t); --no-tty refuses it. The exit code is the command's own; a failure of Slipway's is told on standard\n"
+      "error. It is ended when you go away, and after --ttl (30s, 10m, 1h, 2d; by default 24h).\n"
+      "Several words are a program and its arguments, exactly. One word with blanks in it is a line for a shell (bash\n"
+      "where the image has it); ssh takes one layer of quotes away, so such a line is quoted twice. Options stand\n"
+      "before the command. -e adds or replaces a variable, for this command. --process runs what that process type\n"
+      "runs. The image must have sh.\n\n"
+      "    run shop rake db:migrate\n"
+      "    run shop \"'rake db:migrate && echo done'\"\n"
+      "    run shop -e DEBUG=1 -- python3 -V",
+      cmd_run },
+    { "run:detached", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE,
+      "APP [-e|--env NAME=VALUE]... [--process TYPE] [--ttl TIME] [--] [COMMAND...]",
+      "Start a one-off command that goes on by itself",
+      "Prints its name. Options and words as with run. For a day after its end it is in run:list, with its output in\n"
+      "run:logs.\n\n"
+      "    run:detached shop --ttl 2h rake reindex",
+      cmd_run_detached },
+    { "run:list", NULL, CMD_APP, ROLE_OPERATE, "APP",
+      "List an app's one-off commands",
+      "Name, state, exit code or age, user, command.\n\n"
+      "    run:list shop",
+      cmd_run_list },
+    { "run:logs", NULL, CMD_APP, ROLE_OPERATE, "APP NAME [-t|--tail]",
+      "Show what a one-off command has printed",
+      "-t goes on until it ends, or you stop it.\n\n"
+      "    run:logs shop run.48213",
+      cmd_run_logs },
+    { "run:stop", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP NAME",
+      "End a one-off command, or forget one that has ended",
+      "It gets SIGTERM, and SIGKILL ten seconds later.\n\n"
+      "    run:stop shop run.48213",
+      cmd_run_stop },
     { "users:add", NULL, CMD_ADMIN | CMD_AUDIT, ROLE_NONE, "NAME [--create] [--admin]",
       "Add a user",
       "--create: may create apps. --admin: may do everything on this server.\n\n"

@@ -44,6 +44,7 @@ struct connection {
     char git_protocol[16];   /* "version=2"; "" where the client set none */
     bool tty, resized;
     int cols, rows;
+    char term[41];           /* TERM as the client says, where it has only harmless characters */
 
     bool eof;                /* the peer sends no more */
     bool gone;

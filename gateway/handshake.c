@@ -29,6 +29,9 @@
 #define REKEY_BYTES ((uint64_t) 1 << 30)
 #define REKEY_SECONDS (60 * 60u)
 
+/* Of names in the terminfo database. */
+#define TERM_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-"
+
 /* A peer that vanished is noticed while a build is followed: after so long without an acknowledgement. */
 #define TCP_DEAD_MS (2 * 60 * 1000)
 #define TCP_KEEPALIVE_S 60
@@ -70,10 +73,12 @@ static int on_pty(ssh_session ssh, ssh_channel channel, const char *term, int co
 {
     struct connection *c = arg;
 
-    (void) ssh, (void) channel, (void) term, (void) px, (void) py;
+    (void) ssh, (void) channel, (void) px, (void) py;
     if (c->exec != NULL || c->shell)
         return -1;
     c->tty = true;
+    if (strlen(term) < sizeof(c->term) && strspn(term, TERM_CHARACTERS) == strlen(term))
+        memcpy(c->term, term, strlen(term) + 1);
     c->cols = cols > 0 && cols < 10000 ? cols : 0;
     c->rows = rows > 0 && rows < 10000 ? rows : 0;
     return 0;

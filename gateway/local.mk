@@ -32,6 +32,7 @@ gateway_libgateway_a_SOURCES = \
 # Commands.
 gateway_libgateway_a_SOURCES += \
     gateway/args.c gateway/args.h \
+    gateway/attach.c gateway/attach.h \
     gateway/cmd.h \
     gateway/cmd_access.c \
     gateway/cmd_apps.c \
@@ -43,6 +44,7 @@ gateway_libgateway_a_SOURCES += \
     gateway/cmd_logs.c \
     gateway/cmd_ps.c \
     gateway/cmd_releases.c \
+    gateway/cmd_run.c \
     gateway/cmd_users.c \
     gateway/command.c \
     gateway/commands.c \

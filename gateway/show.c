@@ -191,3 +191,26 @@ char *show_words(const struct vec *words, size_t most)
         (void) buf_addf(&b, " and %zu more", words->n - most);
     return buf_steal(&b);
 }
+
+int show_duration(const char *s, const char *what, long long max, long long *ret_s, struct err *err)
+{
+    static const struct { char unit; long long seconds; } units[] = {
+        { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 },
+    };
+    size_t n = strlen(s);
+    char number[16];
+    long long count = 0;
+
+    if (n >= 2 && n <= sizeof(number)) {
+        memcpy(number, s, n - 1);
+        number[n - 1] = '\0';
+        for (size_t i = 0; i < countof(units); i++) {
+            if (s[n - 1] == units[i].unit && show_number(number, "", 1, max / units[i].seconds, &count, NULL) == 0) {
+                *ret_s = count * units[i].seconds;
+                return 0;
+            }
+        }
+    }
+    return err_set(err, ERR_USAGE, "%s needs a time with its unit, of at most %lld days; for example: %s 10m (units: "
+                   "s, m, h, d)", what, max / 86400, what);
+}

@@ -89,6 +89,15 @@ int kubernetes_restart(struct target *t, const struct target_release *r, const c
                        const struct target_call *c, int64_t timeout_ms, struct err *err);
 int kubernetes_logs(struct target *t, const struct app *app, const struct target_logs *q,
                     const struct target_stream *io, struct err *err);
+int kubernetes_run(struct target *t, const struct target_release *r, const struct target_run *q,
+                   const struct target_stream *io, char **ret_name, int *ret_exit, struct err *err);
+int kubernetes_exec(struct target *t, const struct app *app, const struct target_exec *q,
+                    const struct target_stream *io, int *ret_exit, struct err *err);
+int kubernetes_run_list(struct target *t, const struct app *app, struct target_one_off **ret,
+                        size_t *ret_n, struct err *err);
+int kubernetes_run_logs(struct target *t, const struct app *app, const char *name, bool follow,
+                        const struct target_stream *io, struct err *err);
+int kubernetes_run_stop(struct target *t, const struct app *app, const char *name, struct err *err);
 int kubernetes_check(struct target *t, target_say_fn *say, void *say_arg, struct err *err);
 
 #endif

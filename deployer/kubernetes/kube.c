@@ -6,7 +6,9 @@
 #include "base/json.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "deployer/kubernetes/channels.h"
 #include "deployer/kubernetes/credential.h"
+#include "deployer/kubernetes/websocket.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -438,6 +440,37 @@ void kube_stream_close(struct kube_stream *s)
     buf_release(&s->line);
     buf_release(&s->error);
     free(s);
+}
+
+int kube_websocket(struct kube *k, const char *path, struct websocket **ret, struct err *err)
+{
+    cleanup_free char *url = xasprintf("%s%s", k->config.server, path);
+    cleanup_buf struct buf refusal;
+    json_auto_t *doc = NULL;
+    long status = 0;
+    int rc = 1;
+
+    buf_init(&refusal, WEBSOCKET_REFUSAL_MAX);
+    for (int i = 0; rc == 1 && i < 2; i++) {
+        cleanup_vec struct vec headers = VEC_INIT;
+
+        if (i > 0 && status != 401)
+            break;
+        buf_clear(&refusal);
+        if (log_in(k, i > 0, false, err) < 0)
+            return -1;
+        if (k->credential.token != NULL)
+            vec_addf(&headers, "Authorization: Bearer %s", k->credential.token);
+        rc = websocket_open(k->http, url, &headers, CHANNELS_PROTOCOLS, ret, &status, &refusal, err);
+        if (k->credential.token != NULL)
+            sodium_memzero(headers.v[0], strlen(headers.v[0]));
+    }
+    if (rc < 0)
+        return err_wrap(err, "%s", k->config.server);
+    if (rc == 0)
+        return 0;
+    doc = kube_document(buf_str(&refusal), buf_len(&refusal), NULL);
+    return kube_status_error(doc, status, err);
 }
 
 int kube_poll(struct kube *k, int timeout_ms, int extra_fd, bool *ret_extra, struct err *err)

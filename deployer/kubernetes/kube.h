@@ -82,6 +82,11 @@ struct kube_stream *kube_stream_open(struct kube *k, const char *path, size_t li
 int kube_stream_done(struct kube_stream *s, struct err *err);
 void kube_stream_close(struct kube_stream *s);
 
+struct websocket;
+/* A WebSocket to an attach or exec (channels.h). Waits for the handshake. A refusal is an error as of
+ * kube_status_error. The caller closes it before the client is freed. */
+int kube_websocket(struct kube *k, const char *path, struct websocket **ret, struct err *err);
+
 /* Drives all that is in flight until something happened, timeout_ms passed (-1: none), or extra_fd
  * (-1: none) is readable: then *ret_extra is set. */
 int kube_poll(struct kube *k, int timeout_ms, int extra_fd, bool *ret_extra, struct err *err);

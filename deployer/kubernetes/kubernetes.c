@@ -78,4 +78,9 @@ const struct target_ops target_kubernetes = {
     .list = kubernetes_list,
     .restart = kubernetes_restart,
     .logs = kubernetes_logs,
+    .run = kubernetes_run,
+    .exec = kubernetes_exec,
+    .run_list = kubernetes_run_list,
+    .run_logs = kubernetes_run_logs,
+    .run_stop = kubernetes_run_stop,
 };

@@ -1,9 +1,11 @@
 # deployer/kubernetes/: the target "kubernetes", part of the deployer's library.
 deployer_libdeployer_a_SOURCES += \
     deployer/kubernetes/apply.c \
+    deployer/kubernetes/channels.c deployer/kubernetes/channels.h \
     deployer/kubernetes/check.c \
     deployer/kubernetes/cluster.h \
     deployer/kubernetes/credential.c deployer/kubernetes/credential.h \
+    deployer/kubernetes/exec.c \
     deployer/kubernetes/instances.c deployer/kubernetes/instances.h \
     deployer/kubernetes/job.c \
     deployer/kubernetes/kind.c \
@@ -15,8 +17,12 @@ deployer_libdeployer_a_SOURCES += \
     deployer/kubernetes/manifest.c deployer/kubernetes/manifest.h \
     deployer/kubernetes/pod.c deployer/kubernetes/pod.h \
     deployer/kubernetes/prune.c \
+    deployer/kubernetes/remote.c deployer/kubernetes/remote.h \
     deployer/kubernetes/restart.c \
     deployer/kubernetes/rollout.c deployer/kubernetes/rollout.h \
+    deployer/kubernetes/run.c deployer/kubernetes/runs.c deployer/kubernetes/runs.h \
     deployer/kubernetes/status.c \
     deployer/kubernetes/wait.c \
-    deployer/kubernetes/watch.c deployer/kubernetes/watch.h
+    deployer/kubernetes/watch.c deployer/kubernetes/watch.h \
+    deployer/kubernetes/websocket.c deployer/kubernetes/websocket.h \
+    deployer/kubernetes/websocket_head.c deployer/kubernetes/websocket_head.h

@@ -349,6 +349,22 @@ json_t *manifest_job(const struct manifest_input *in, int64_t timeout_s)
 /* A command gets so long to end itself; a shell, which does not listen to SIGTERM, isn't waited for. */
 #define RUN_GRACE_MAX_S 10
 
+/* Kubernetes makes $(NAME) and $$ of commands and values into something else; twice the sign is one.
+ * Source: kubernetes.io "Define Dependent Environment Variables". */
+static json_t *literal(const char *s)
+{
+    cleanup_free char *text = xmalloc(2 * strlen(s) + 1);
+    char *at = text;
+
+    for (; *s != '\0'; s++) {
+        if (*s == '$')
+            *at++ = '$';
+        *at++ = *s;
+    }
+    *at = '\0';
+    return json_string(text);
+}
+
 static json_t *run_spec(const struct manifest_input *in, const struct manifest_run *r)
 {
     json_t *pod = pod_spec(in, PROCESS_RUN), *c = json_array_get(json_object_get(pod, "containers"), 0);
@@ -356,10 +372,11 @@ static json_t *run_spec(const struct manifest_input *in, const struct manifest_r
     const char *name;
 
     for (size_t i = 0; i < r->command->n; i++)
-        json_array_append_new(command, json_string(r->command->v[i]));
+        json_array_append_new(command, literal(r->command->v[i]));
     json_object_set_new(c, "command", command);
     json_object_foreach((json_t *) r->env, name, value)
-        json_array_append_new(env, json_pack("{s:s, s:O}", "name", name, "value", value));
+        json_array_append_new(env, json_pack("{s:s, s:o}", "name", name, "value",
+                                             literal(json_string_value(value))));
     if (r->owner != NULL) {
         json_object_set_new(c, "stdin", json_true());
         json_object_set_new(c, "stdinOnce", json_true());
@@ -367,6 +384,9 @@ static json_t *run_spec(const struct manifest_input *in, const struct manifest_r
     }
     if (json_int(pod, "terminationGracePeriodSeconds", 0) > RUN_GRACE_MAX_S)
         json_object_set_new(pod, "terminationGracePeriodSeconds", json_integer(RUN_GRACE_MAX_S));
+    /* The first process of a namespace doesn't get signals that it has no handler for: Ctrl-C and SIGTERM would
+     * not end most programs. Here that is the pod's own first process, which also takes care of orphans. */
+    json_object_set_new(pod, "shareProcessNamespace", json_true());
     json_object_set_new(pod, "restartPolicy", json_string("Never"));
     json_object_set_new(pod, "activeDeadlineSeconds", json_integer(r->ttl_s));
     return pod;
