@@ -181,15 +181,15 @@ def test_terminal_size_first():
 
 def test_control_c():
     """Ctrl-C goes to the command: 130"""
-    t = Terminal("run", app(), line("echo started; sleep 100; echo never"))
-    t.expect("started")
+    t = Terminal("run", app(), line("echo begun-$((1+1)); sleep 100; echo never-$((1+1))"))
+    t.expect("begun-2")
     t.type(b"\x03")
     assert t.end() == 130
-    assert b"never" not in t.seen
-    t = Terminal("run", app(), line("trap 'echo caught; exit 5' INT; echo started; while :; do sleep 0.1; done"))
-    t.expect("started")
+    assert b"never-2" not in t.seen
+    t = Terminal("run", app(), line("trap 'echo caught-$((1+1)); exit 5' INT; echo begun-$((1+1)); while :; do sleep 0.1; done"))
+    t.expect("begun-2")
     t.type(b"\x03")
-    t.expect("caught")
+    t.expect("caught-2")
     assert t.end() == 5
     no_pods()
 
