@@ -1,6 +1,7 @@
-/* The listener. A connection goes through two rooms: it waits here, at the cost of a descriptor, until its
- * peer has begun to speak SSH; then a session process has it, which is counted against max_startups
- * until the peer has authenticated. */
+/* The listener. A connection first waits here, at the cost of a descriptor, until its peer has begun to speak
+ * SSH and there is a place for its address; then a session process has it, which is counted against
+ * max_startups until the peer has authenticated. Only max_startups refuses; all else waits its turn, so
+ * that a burst of pushes from one address is served, one part after the other. */
 #include "config.h"
 
 #include "gateway/gateway.h"
@@ -27,9 +28,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Connections whose peer has said nothing yet. When the room is full the one that has waited longest
- * goes: a client speaks at once, so a flood of silent peers never keeps one out. */
+/* Connections that wait. When the room is full, the one that has been silent longest goes: a client speaks at
+ * once, so a flood of silent peers never keeps one out. Where none is silent, an address that has more
+ * than one there makes room. */
 #define WAITING_MAX 512
+
+/* Of the connections that max_startups lets in without a lottery, one address has at most this part: alone it
+ * cannot make others lose. */
+#define STARTUPS_SHARE 2
 
 /* "SSH-" (RFC 4253 §4.2): before these bytes a peer gets no process. */
 #define GREETING "SSH-"
@@ -45,6 +51,7 @@ struct waiting {
     TAILQ_ENTRY(waiting) link;
     struct listener *l;
     int fd;
+    bool greeted;            /* the peer speaks SSH: it waits for a session */
     struct peer peer;
     struct loop_source *io, *timer;
 };
@@ -121,9 +128,13 @@ static void session_free(struct session_child *s)
         loop_quit(l->loop, 0);
 }
 
+static void admit(struct listener *l);
+
 static void on_session_end(struct loop *loop, pid_t pid, int status, void *arg)
 {
     struct session_child *s = arg;
+    struct listener *l = s->l;
+    bool was_busy = s->busy;
 
     (void) loop;
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
@@ -135,6 +146,8 @@ static void on_session_end(struct loop *loop, pid_t pid, int status, void *arg)
     else if (WEXITSTATUS(status) != 0)
         log_warn("session %d ended with exit code %d", (int) pid, WEXITSTATUS(status));
     session_free(s);
+    if (was_busy) /* a spare one that fails is started anew by the next connection only */
+        admit(l);
 }
 
 static void on_session_news(struct loop *loop, int fd, uint32_t events, void *arg)
@@ -147,6 +160,7 @@ static void on_session_news(struct loop *loop, int fd, uint32_t events, void *ar
     if (handoff_was_authenticated(fd, &closed) && s->busy && !s->authenticated) {
         s->authenticated = true;
         s->l->n_startups--;
+        admit(s->l);
     }
     if (closed) {
         loop_remove(s->io);
@@ -209,26 +223,30 @@ static int dice(void)
     return (int) (r % 100);
 }
 
-static int count_peer(const struct listener *l, const struct peer *p)
+/* Sessions of a peer; *ret_startups: those that have not authenticated. */
+static int count_peer(const struct listener *l, const struct peer *p, int *ret_startups)
 {
     const struct session_child *s;
     int n = 0;
 
-    TAILQ_FOREACH(s, &l->sessions, link)
-        n += s->busy && peer_equal(&s->peer, p);
+    *ret_startups = 0;
+    TAILQ_FOREACH(s, &l->sessions, link) {
+        if (!s->busy || !peer_equal(&s->peer, p))
+            continue;
+        n++;
+        *ret_startups += !s->authenticated;
+    }
     return n;
 }
 
-/* Why a session is not to be given to this peer now; NULL: it is. */
-static const char *refusal(const struct listener *l, const struct peer *p)
+/* True where the peer must wait for others, of its own address or of all. */
+static bool must_wait(const struct listener *l, const struct peer *p)
 {
-    if (l->n_busy >= l->conf->max_connections)
-        return "max_connections is reached";
-    if (count_peer(l, p) >= l->conf->max_connections_per_address)
-        return "max_connections_per_address is reached";
-    if (startups_refuse(&l->startups, l->n_startups, dice()))
-        return "max_startups is reached";
-    return NULL;
+    int startups, share = l->startups.begin / STARTUPS_SHARE;
+
+    return l->n_busy >= l->conf->max_connections ||
+           count_peer(l, p, &startups) >= l->conf->max_connections_per_address ||
+           startups >= (share > 0 ? share : 1);
 }
 
 static void give_session(struct waiting *w)
@@ -236,11 +254,10 @@ static void give_session(struct waiting *w)
     struct listener *l = w->l;
     struct err err = ERR_INIT;
     struct session_child *s = l->spare;
-    const char *why = refusal(l, &w->peer);
     int one = 1;
 
-    if (why != NULL) {
-        log_refused(l, why);
+    if (startups_refuse(&l->startups, l->n_startups, dice())) {
+        log_refused(l, "max_startups is reached");
         return;
     }
     (void) setsockopt(w->fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
@@ -262,6 +279,21 @@ static void give_session(struct waiting *w)
     l->n_startups++;
 }
 
+/* Whoever waited longest and may come in now. */
+static void admit(struct listener *l)
+{
+    struct waiting *w = TAILQ_FIRST(&l->waiting), *next;
+
+    for (; w != NULL && !l->stopping; w = next) {
+        next = TAILQ_NEXT(w, link);
+        if (!w->greeted || must_wait(l, &w->peer))
+            continue;
+        give_session(w);
+        waiting_free(w);
+    }
+    keep_spare(l);
+}
+
 static void on_waiting(struct loop *loop, int fd, uint32_t events, void *arg)
 {
     struct waiting *w = arg;
@@ -270,14 +302,16 @@ static void on_waiting(struct loop *loop, int fd, uint32_t events, void *arg)
     ssize_t n;
 
     (void) loop;
-    (void) events;
     n = recv(fd, greeting, sizeof(greeting), MSG_PEEK | MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (n == GREETING_LEN && memcmp(greeting, GREETING, GREETING_LEN) == 0)
-        give_session(w);
-    waiting_free(w);
-    keep_spare(l);
+    if (n != GREETING_LEN || memcmp(greeting, GREETING, GREETING_LEN) != 0 || (events & EPOLLRDHUP) != 0 ||
+        loop_fd_events(w->io, EPOLLRDHUP, NULL) < 0) {
+        waiting_free(w);
+        return;
+    }
+    w->greeted = true;
+    admit(l);
 }
 
 static void on_waited(struct loop *loop, void *arg)
@@ -286,7 +320,30 @@ static void on_waited(struct loop *loop, void *arg)
 
     (void) loop;
     w->timer = NULL;
+    if (w->greeted)
+        log_refused(w->l, "login_grace_time has passed, and there was no place");
     waiting_free(w);
+}
+
+static void make_room(struct listener *l)
+{
+    struct waiting *w, *other;
+
+    TAILQ_FOREACH(w, &l->waiting, link) {
+        if (!w->greeted)
+            break;
+    }
+    if (w == NULL) {
+        TAILQ_FOREACH(w, &l->waiting, link) {
+            other = TAILQ_NEXT(w, link);
+            while (other != NULL && !peer_equal(&w->peer, &other->peer))
+                other = TAILQ_NEXT(other, link);
+            if (other != NULL)
+                break;
+        }
+        log_refused(l, "too many are waiting");
+    }
+    waiting_free(w != NULL ? w : TAILQ_FIRST(&l->waiting));
 }
 
 static void connection_add(struct listener *l, int fd, const struct sockaddr *a)
@@ -296,7 +353,7 @@ static void connection_add(struct listener *l, int fd, const struct sockaddr *a)
     int low = GREETING_LEN;
 
     if (l->n_waiting >= WAITING_MAX)
-        waiting_free(TAILQ_FIRST(&l->waiting));
+        make_room(l);
     w->l = l;
     w->fd = fd;
     peer_of(a, &w->peer);
@@ -344,7 +401,7 @@ static void on_accept(struct loop *loop, int fd, uint32_t events, void *arg)
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             log_refused(l, strerror(errno));
             if (!TAILQ_EMPTY(&l->waiting)) {
-                waiting_free(TAILQ_FIRST(&l->waiting));
+                make_room(l);
                 continue;
             }
             loop_remove(l->accept);

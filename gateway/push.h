@@ -34,6 +34,7 @@ struct push {
     size_t n_refs;
     struct vec shallow;  /* 40 hexadecimal digits each */
     struct vec options;
+    /* quiet means "no progress of git's own", of which there is none here; git sets it without a terminal. */
     bool report_status, report_status_v2, side_band_64k, atomic, quiet, push_options;
     char agent[PUSH_AGENT_MAX + 1];
     enum push_part part;

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "gateway/gitprog.h"
+#include "gateway/refs.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -14,10 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define INCOMING "incoming-"
 #define SHALLOW_LIST_MAX (4 * 1024 * 1024) /* 100,000 roots */
+#define OLD_S 60
 #define REVLIST_INPUT_MAX (PUSH_REFS_MAX * 128)
 #define REVLIST_ERR_MAX (16 * 1024)
 
@@ -29,6 +33,15 @@ static int in_use(const char *dir)
     return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0;
 }
 
+/* Old enough to have been locked by the session that made it, if that lives. */
+static bool is_old(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && st.st_mtime + OLD_S < time(NULL);
+}
+
+/* The caller holds the repository's lock: a folder that has just been made is locked before it is let go. */
 static void sweep_repo(const char *repo)
 {
     cleanup_free char *objects = xasprintf("%s/objects", repo);
@@ -64,11 +77,16 @@ void quarantine_sweep(const struct conf *c)
         if (e->d_name[0] == '.')
             continue;
         path = xasprintf("%s/%s", repos, e->d_name);
-        /* A repository that was made for an app's first push, which did not come so far. */
-        if (strncmp(e->d_name, "new-", 4) == 0 && !in_use(path))
-            (void) path_remove_all(path, NULL);
-        else
-            sweep_repo(path);
+        if (strncmp(e->d_name, "new-", 4) == 0) {
+            /* A repository that was made for an app's first push, which did not come so far. */
+            if (is_old(path) && !in_use(path))
+                (void) path_remove_all(path, NULL);
+        } else {
+            cleanup_close int lock = refs_lock_path(path, NULL);
+
+            if (lock >= 0)
+                sweep_repo(path);
+        }
     }
     (void) closedir(d);
 }
@@ -98,11 +116,14 @@ int quarantine_init(struct quarantine *q, const struct conf *conf, git_repositor
                     const struct vec *client_shallow, struct err *err)
 {
     cleanup_free char *pack = NULL;
+    cleanup_close int lock = refs_lock(repo, err);
     size_t len = strlen(git_repository_path(repo));
 
     memset(q, 0, sizeof(*q));
     q->conf = conf;
     q->lock = -1;
+    if (lock < 0)
+        return -1;
     q->repo = xstrndup(git_repository_path(repo), len > 1 ? len - 1 : len);
     sweep_repo(q->repo);
     q->dir = xasprintf("%s/objects/" INCOMING "XXXXXX", q->repo);

@@ -259,7 +259,7 @@ int receive_serve(struct session *s, const char *name)
     if (advertise(&r) < 0)
         goto out;
     rc = read_commands(&r, &err);
-    sideband_io_init(&r.sideband, s->conn, r.push.side_band_64k, r.push.quiet);
+    sideband_io_init(&r.sideband, s->conn, r.push.side_band_64k);
     if (rc < 0 && err.code != ERR_DOWN) {
         log_info("refused: %s", err.msg);
         sideband_fatal(&r.sideband, err.msg);

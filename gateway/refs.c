@@ -74,7 +74,12 @@ int refs_open(const struct conf *c, int64_t app_id, git_repository **ret, struct
 
 int refs_lock(git_repository *repo, struct err *err)
 {
-    cleanup_free char *path = xasprintf("%s/slipway.lock", git_repository_path(repo));
+    return refs_lock_path(git_repository_path(repo), err);
+}
+
+int refs_lock_path(const char *repo, struct err *err)
+{
+    cleanup_free char *path = xasprintf("%s/slipway.lock", repo);
     cleanup_close int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0660);
 
     if (fd < 0)

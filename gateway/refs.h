@@ -30,6 +30,7 @@ int refs_make(const char *path, git_repository **ret, struct err *err);
 
 /* Serialises what changes a repository's objects and refs. The caller closes the descriptor. */
 int refs_lock(git_repository *repo, struct err *err);
+int refs_lock_path(const char *repo, struct err *err);
 
 /* Writes the deploy branch (and HEAD) as the live release has it: moved, made or removed. */
 int refs_project(git_repository *repo, const struct app *app, struct err *err);

@@ -37,7 +37,7 @@ static int io_text(struct command_io *io, const void *data, size_t n)
 {
     struct sideband_io *s = (struct sideband_io *) io;
 
-    if (n == 0 || s->quiet) /* git push --quiet: only what is wrong, and that stands in the report */
+    if (n == 0)
         return s->conn->gone ? -1 : 0;
     if (s->enabled)
         return send_band(s, SIDEBAND_PROGRESS, data, n);
@@ -88,12 +88,11 @@ static int io_wait(struct command_io *io, int fd, bool want_input, int timeout_m
     }
 }
 
-void sideband_io_init(struct sideband_io *s, struct connection *conn, bool enabled, bool quiet)
+void sideband_io_init(struct sideband_io *s, struct connection *conn, bool enabled)
 {
     memset(s, 0, sizeof(*s));
     s->conn = conn;
     s->enabled = enabled;
-    s->quiet = quiet;
     s->last = loop_now();
     s->io.out = io_text;
     s->io.err = io_text;

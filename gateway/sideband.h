@@ -15,11 +15,11 @@
 struct sideband_io {
     struct command_io io; /* first; out and err are both the text's way */
     struct connection *conn;
-    bool enabled, quiet;
+    bool enabled;
     uint64_t last;        /* when something was sent */
 };
 
-void sideband_io_init(struct sideband_io *s, struct connection *conn, bool enabled, bool quiet);
+void sideband_io_init(struct sideband_io *s, struct connection *conn, bool enabled);
 
 /* Sends a keepalive if nothing was sent for long enough; returns the ms until the next one, -1: never. */
 int sideband_tick(struct sideband_io *s);
