@@ -13,6 +13,7 @@ command_fn cmd_access_grant, cmd_access_list, cmd_access_revoke;
 command_fn cmd_apps_create, cmd_apps_destroy, cmd_apps_info, cmd_apps_list, cmd_apps_lock, cmd_apps_unlock;
 command_fn cmd_audit;
 command_fn cmd_builds_attach, cmd_builds_cancel, cmd_builds_list, cmd_builds_output;
+command_fn cmd_config_clear, cmd_config_diff, cmd_config_export, cmd_config_import, cmd_config_keys;
 command_fn cmd_config_get, cmd_config_list, cmd_config_set, cmd_config_unset;
 command_fn cmd_enter;
 command_fn cmd_help, cmd_version, cmd_whoami;
@@ -55,6 +56,9 @@ int show_duration(const char *s, const char *what, long long max, long long *ret
 char *show_words(const struct vec *words, size_t most);
 
 /* --- cmd_releases.c */
+
+/* "v7" or "7". */
+int release_version_parse(const char *s, int64_t *ret, struct err *err);
 
 /* Makes a release of the app's live one within the open transaction, commits, and follows it to its end. Where the
  * app has no live release, or `restart` is false, it only commits. `doing` ("Setting A and restarting shop") is

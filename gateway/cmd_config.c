@@ -2,7 +2,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "gateway/cmd.h"
+#include "gateway/cmd_config.h"
 #include "gateway/live.h"
 
 #include <sodium.h>
@@ -11,38 +11,35 @@
 
 #define NAMES_SAID 3 /* in "Setting A, B, C and 7 more" */
 
-/* What the command line asks for. */
-struct changes {
-    struct config_change v[COMMAND_ARGS_MAX];
-    size_t n;
-    struct vec names;
-    struct buf input; /* standard input, where a value is @- */
-};
-
-static void changes_init(struct changes *s)
+void changes_init(struct changes *s)
 {
     memset(s, 0, sizeof(*s));
     buf_init(&s->input, CONFIG_VALUE_MAX + 1); /* one more, so that a longer value is told its length */
 }
 
-static void changes_release(struct changes *s)
+void changes_release(struct changes *s)
 {
     if (s->input.data != NULL)
         sodium_memzero(s->input.data, s->input.cap);
     buf_release(&s->input);
     vec_release(&s->names);
+    free(s->v);
 }
 
-static int name_add(struct changes *s, const char *name, struct err *err)
+struct config_change *changes_add(struct changes *s, const char *name, struct err *err)
 {
     if (config_name_check(name, err) != 0)
-        return -1;
+        return NULL;
     for (size_t i = 0; i < s->names.n; i++) {
-        if (strcmp(s->names.v[i], name) == 0)
-            return err_set(err, ERR_USAGE, "%s is given twice; nothing was changed", name);
+        if (strcmp(s->names.v[i], name) == 0) {
+            (void) err_set(err, ERR_USAGE, "%s is given twice; nothing was changed", name);
+            return NULL;
+        }
     }
     vec_add(&s->names, name);
-    return 0;
+    s->v = xrealloc_n(s->v, s->n + 1, sizeof(*s->v));
+    s->v[s->n] = (struct config_change) { .name = s->names.v[s->names.n - 1] };
+    return &s->v[s->n++];
 }
 
 /* NAME=VALUE. Words that do not fit are named by their number: they may be a part of a secret. */
@@ -50,20 +47,19 @@ static int assignment_parse(struct changes *s, const char *word, int number, boo
 {
     const char *equals = strchr(word, '=');
     cleanup_free char *name = NULL;
-    struct config_change *c = &s->v[s->n];
+    struct config_change *c;
 
     if (equals == NULL)
         return err_set(err, ERR_USAGE, "word %d is not NAME=VALUE; nothing was changed. A value with spaces is quoted "
                        "twice, 'A=\"b c\"', or comes from standard input, A=@-", number);
     name = xstrndup(word, (size_t) (equals - word));
-    if (name_add(s, name, err) != 0)
+    c = changes_add(s, name, err);
+    if (c == NULL)
         return -1;
-    c->name = s->names.v[s->names.n - 1];
     c->value = equals + 1;
     c->value_len = strlen(equals + 1);
     c->run = run;
     c->build = build;
-    s->n++;
     return 0;
 }
 
@@ -121,8 +117,7 @@ static int show_changed(struct command_ctx *c, const struct changes *s, int64_t 
                                   show_json_text(made->url)));
 }
 
-/* Changes the config and, where an app is live, makes and follows a release, in one transaction. */
-static int changes_do(struct command_ctx *c, const struct changes *s, bool set, struct err *err)
+int changes_do(struct command_ctx *c, const struct changes *s, bool set, struct err *err)
 {
     cleanup_free char *names = show_words(&s->names, NAMES_SAID);
     cleanup_free char *description = xasprintf("%s %s", set ? "set" : "unset", names);
@@ -202,11 +197,9 @@ int cmd_config_unset(struct command_ctx *c, char *const *argv, int argc, struct 
 
     changes_init(&s);
     for (int i = 0; i < argc && rc == 0; i++) {
-        rc = name_add(&s, argv[i], err);
-        if (rc == 0) {
-            s.v[s.n++].name = s.names.v[s.names.n - 1];
+        rc = changes_add(&s, argv[i], err) != NULL ? 0 : -1;
+        if (rc == 0)
             (void) buf_addf(&c->detail, "%s%s", i > 0 ? " " : "", argv[i]);
-        }
     }
     if (rc == 0)
         rc = names_check(c, &s.names, err);
@@ -216,11 +209,10 @@ int cmd_config_unset(struct command_ctx *c, char *const *argv, int argc, struct 
     return rc;
 }
 
-/* A session cannot open sealed values: the deployer does, for those of run scope. NULL name: all. */
-static json_t *values_open(struct command_ctx *c, const char *name, struct err *err)
+json_t *config_values(struct command_ctx *c, int64_t version, const char *name, struct err *err)
 {
     json_auto_t *q = json_pack("{s:s, s:I, s:I, s:o}", "op", "config", "app_id", (json_int_t) c->app.id, "version",
-                               (json_int_t) c->app.config_version, "names",
+                               (json_int_t) version, "names",
                                name != NULL ? json_pack("[s]", name) : json_null());
     json_t *doc = live_document(c, q, err);
 
@@ -254,7 +246,7 @@ int cmd_config_get(struct command_ctx *c, char *const *argv, int argc, struct er
         return err_set(err, ERR_NOT_FOUND, "%s is not set", argv[0]);
     if (!run)
         return err_set(err, ERR_FAILED, "%s is in build scope only; its value can be replaced but not shown", argv[0]);
-    values = values_open(c, argv[0], err);
+    values = config_values(c, c->app.config_version, argv[0], err);
     if (values == NULL)
         return err->code == ERR_NONE ? 0 : -1;
     value = json_string_value(json_object_get(values, argv[0]));
@@ -302,7 +294,7 @@ int cmd_config_list(struct command_ctx *c, char *const *argv, int argc, struct e
     if (show && !may)
         return err_set(err, ERR_DENIED, "--show needs the role operate in %s, and yours is %s", c->app.name,
                        role_name(c->role));
-    if (show && (values = values_open(c, NULL, err)) == NULL)
+    if (show && (values = config_values(c, c->app.config_version, NULL, err)) == NULL)
         return err->code == ERR_NONE ? 0 : -1;
     if (config_get(c->store, c->app.id, c->app.config_version, &set, err) != 0)
         return -1;

@@ -182,8 +182,7 @@ int cmd_releases(struct command_ctx *c, char *const *argv, int argc, struct err 
     return 0;
 }
 
-/* "v7" or "7". */
-static int version_parse(const char *s, int64_t *ret, struct err *err)
+int release_version_parse(const char *s, int64_t *ret, struct err *err)
 {
     long long n = 0;
 
@@ -272,7 +271,7 @@ int cmd_releases_info(struct command_ctx *c, char *const *argv, int argc, struct
     cleanup_vec struct vec names = VEC_INIT;
     struct release r;
 
-    if (argc > 0 && version_parse(argv[0], &version, err) != 0)
+    if (argc > 0 && release_version_parse(argv[0], &version, err) != 0)
         return -1;
     if (version == 0)
         return err_set(err, ERR_NOT_FOUND, "%s has no live release", c->app.name);
@@ -319,7 +318,7 @@ static int target_find(struct command_ctx *c, char *const *argv, int argc, struc
         return err_set(err, ERR_FAILED, "%s has no live release yet; nothing can be rolled back", c->app.name);
     if (argc == 0)
         return previous_find(c, ret, err);
-    if (version_parse(argv[0], &version, err) != 0
+    if (release_version_parse(argv[0], &version, err) != 0
         || releases_get_version(c->store, c->app.id, version, ret, err) != 0)
         return -1;
     if (ret->state == RELEASE_SUPERSEDED)

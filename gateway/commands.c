@@ -77,11 +77,38 @@ const struct command commands[] = {
       "Takes a build's number, or an app for its newest build.\n\n"
       "    builds:output 57",
       cmd_builds_output },
+    { "config:clear", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP [--no-restart]",
+      "Remove all config variables and release the app without them",
+      "rollback brings them back.\n\n"
+      "    config:clear shop",
+      cmd_config_clear },
+    { "config:diff", NULL, CMD_APP | CMD_AUDIT, ROLE_VIEW, "APP FROM [TO] [--show]",
+      "Show which config variables differ between two releases",
+      "Without a second version, against the live release. + added, - removed, ~ changed. Values are masked; --show\n"
+      "needs the role operate and shows those in run scope.\n\n"
+      "    config:diff shop v7 v9",
+      cmd_config_diff },
+    { "config:export", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP [--format FORMAT]",
+      "Print all config variables in run scope with their values",
+      "FORMAT: env (lines for a shell, the default), dotenv (what config:import reads), docker-args, json, yaml.\n\n"
+      "    config:export shop --format dotenv",
+      cmd_config_export },
     { "config:get", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP NAME",
       "Show the value of a config variable",
       "The value and a newline; with --json exactly. Values in build scope only can be replaced, not shown.\n\n"
       "    config:get shop DATABASE_URL",
       cmd_config_get },
+    { "config:import", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP [--build] [--run] [--no-restart]",
+      "Set config variables from a dotenv file on standard input",
+      "Lines NAME=VALUE, also with export in front; # begins a comment. Values may be quoted: '...' is literal; in\n"
+      "\"...\" are \\n, \\r, \\t, and \\ before \", \\, $ and `. Quoted values may have several lines; nothing is\n"
+      "expanded. All are set, or none; what the file does not name stays. Options as with config:set.\n\n"
+      "    config:import shop",
+      cmd_config_import },
+    { "config:keys", NULL, CMD_APP, ROLE_VIEW, "APP",
+      "List the names of an app's config variables",
+      "    config:keys shop",
+      cmd_config_keys },
     { "config:list", "config config:show", CMD_APP, ROLE_VIEW, "APP [--show]",
       "List an app's config variables, with masked values",
       "--show needs the role operate and shows the values in run scope.\n\n"

@@ -1,6 +1,7 @@
-# gateway/: what faces the network. May use sql, base, libssh, libgit2.
+# gateway/: what faces the network. May use sql, base, libssh, libgit2, libyaml (config:export).
 noinst_LIBRARIES += gateway/libgateway.a
-gateway_libgateway_a_CFLAGS = $(AM_CFLAGS) $(SSH_CFLAGS) $(GIT2_CFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS)
+gateway_libgateway_a_CFLAGS = $(AM_CFLAGS) $(SSH_CFLAGS) $(GIT2_CFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS) \
+    $(YAML_CFLAGS)
 gateway_libgateway_a_SOURCES = \
     gateway/admission.c gateway/admission.h \
     gateway/auth.c gateway/auth.h \
@@ -38,7 +39,8 @@ gateway_libgateway_a_SOURCES += \
     gateway/cmd_apps.c \
     gateway/cmd_audit.c \
     gateway/cmd_builds.c \
-    gateway/cmd_config.c \
+    gateway/cmd_config.c gateway/cmd_config.h \
+    gateway/cmd_config_text.c \
     gateway/cmd_help.c \
     gateway/cmd_keys.c \
     gateway/cmd_logs.c \
@@ -48,6 +50,8 @@ gateway_libgateway_a_SOURCES += \
     gateway/cmd_users.c \
     gateway/command.c \
     gateway/commands.c \
+    gateway/dotenv.c gateway/dotenv.h \
+    gateway/dotenv_write.c \
     gateway/io.c \
     gateway/live.c \
     gateway/show.c \

@@ -19,7 +19,7 @@ int config_get(struct store *s, int64_t app_id, int64_t version, struct config_s
     int rc;
 
     if (store_prepare(s, &st, err, "SELECT i.name, v.sealed_run, v.sealed_build, v.hint, v.id, "
-                      "(SELECT min(version) FROM config_items o WHERE o.value_id = v.id) "
+                      "(SELECT min(version) FROM config_items o WHERE o.value_id = v.id), v.digest "
                       "FROM config_items i JOIN config_values v ON v.id = i.value_id AND v.app_id = i.app_id "
                       "AND v.name = i.name WHERE i.app_id = ? AND i.version = ? ORDER BY i.name", "ii", app_id,
                       version) != 0)
@@ -38,6 +38,8 @@ int config_get(struct store *s, int64_t app_id, int64_t version, struct config_s
         v->hint = store_text(st, 3);
         v->value_id = sqlite3_column_int64(st, 4);
         v->version = sqlite3_column_int64(st, 5);
+        if (sqlite3_column_bytes(st, 6) == sizeof(v->digest))
+            memcpy(v->digest, sqlite3_column_blob(st, 6), sizeof(v->digest));
     }
     if (rc < 0) {
         config_set_release(&c);

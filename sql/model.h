@@ -148,6 +148,7 @@ struct config_var {
     void *sealed_run; size_t sealed_run_len;
     void *sealed_build; size_t sealed_build_len;
     char *hint;
+    unsigned char digest[32]; /* equal for equal values of one name */
     int64_t value_id;
     int64_t version;         /* the version in which this value was set */
     char *value; size_t value_len;

@@ -37,7 +37,7 @@ tests_fuzz_fuzz_text_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_text_LDADD = $(gateway_fuzz_ldadd)
 
 # Commands.
-command_tests = tests/unit/test_command tests/unit/test_commands tests/unit/test_permission
+command_tests = tests/unit/test_command tests/unit/test_commands tests/unit/test_dotenv tests/unit/test_permission
 check_PROGRAMS += $(command_tests)
 TESTS += $(command_tests)
 EXTRA_DIST += docs/commands.md
@@ -45,7 +45,7 @@ check_LIBRARIES += tests/libcommandfixture.a
 tests_libcommandfixture_a_SOURCES = tests/unit/command_fixture.c tests/unit/command_fixture.h
 tests_libcommandfixture_a_CFLAGS = $(sql_test_cflags)
 command_test_ldadd = tests/libcommandfixture.a tests/libsqlfixture.a gateway/libgateway.a sql/libsql.a base/libbase.a \
-    $(SQLITE_LIBS) $(SODIUM_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS)
+    $(SQLITE_LIBS) $(SODIUM_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(YAML_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_command_CFLAGS = $(sql_test_cflags)
 tests_unit_test_command_LDADD = $(command_test_ldadd)
 tests_unit_test_commands_CFLAGS = $(sql_test_cflags)
@@ -57,6 +57,14 @@ fuzz_mains += tests/fuzz/fuzz_split
 tests_fuzz_fuzz_split_CFLAGS = $(sql_test_cflags)
 tests_fuzz_fuzz_split_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_split_LDADD = tests/libreplay.a gateway/libgateway.a base/libbase.a
+
+
+tests_unit_test_dotenv_CFLAGS = $(sql_test_cflags)
+tests_unit_test_dotenv_LDADD = $(command_test_ldadd)
+fuzz_mains += tests/fuzz/fuzz_dotenv
+tests_fuzz_fuzz_dotenv_CFLAGS = $(sql_test_cflags)
+tests_fuzz_fuzz_dotenv_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_dotenv_LDADD = tests/libreplay.a gateway/libgateway.a base/libbase.a $(JANSSON_LIBS) $(YAML_LIBS)
 
 # A worker that only writes rows, behind the listener in tests/e2e/receive and tests/e2e/attacks.
 check_PROGRAMS += tests/fakes/fake_worker
