@@ -1,0 +1,349 @@
+/* What run and enter read from outside: the handshake and channels of a WebSocket, requests, pods of one-off
+ * commands; and what they make. */
+#include "config.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "deployer/kubernetes/channels.h"
+#include "deployer/kubernetes/instances.h"
+#include "deployer/kubernetes/runs.h"
+#include "deployer/kubernetes/websocket_head.h"
+#include "deployer/stream_run.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+/* RFC 6455 §1.3. */
+#define KEY "dGhlIHNhbXBsZSBub25jZQ=="
+#define PROOF "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+#define GOOD "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n" \
+             "sec-websocket-accept:  " PROOF " \r\nSec-WebSocket-Protocol: v5.channel.k8s.io\r\n\r\n"
+
+static void test_accept(void **state)
+{
+    char proof[WEBSOCKET_ACCEPT_SIZE];
+
+    (void) state;
+    websocket_accept(KEY, proof);
+    assert_string_equal(proof, PROOF);
+}
+
+static void test_head(void **state)
+{
+    static const char *const bad[] = {
+        "HTTP/1.0 101 x\r\n\r\n", "SSH-2.0-x\r\n\r\n", "\r\n\r\n", "HTTP/1.1 1x1 x\r\n\r\n",
+        "HTTP/1.1 101 x\r\nUpgrade: websocket\r\n\r\n",
+        "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: S3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+        "HTTP/1.1 101 x\r\nSec-WebSocket-Accept: " PROOF "\r\n\r\n",
+    };
+    static const char refused[] = "HTTP/1.1 403 Forbidden\r\nContent-Length: 12\r\nX\r\n\r\n{\"a\":\"bc\"}..";
+    struct websocket_head h;
+    struct err err = ERR_INIT;
+
+    (void) state;
+    assert_int_equal(websocket_head_parse(GOOD "frames", strlen(GOOD) + 6, KEY, &h, &err), 1);
+    assert_int_equal(h.status, 101);
+    assert_int_equal(h.len, strlen(GOOD));
+    assert_string_equal(h.protocol, "v5.channel.k8s.io");
+    for (size_t n = 0; n < strlen(GOOD); n++)
+        assert_int_equal(websocket_head_parse(GOOD, n, KEY, &h, &err), 0);
+    assert_int_equal(websocket_head_parse(refused, strlen(refused), KEY, &h, &err), 1);
+    assert_int_equal(h.status, 403);
+    assert_int_equal(h.content_length, 12);
+    for (size_t i = 0; i < countof(bad); i++) {
+        assert_int_equal(websocket_head_parse(bad[i], strlen(bad[i]), KEY, &h, &err), -1);
+        assert_int_equal(err.code, ERR_DOWN);
+    }
+}
+
+static bool take(const char *message, size_t n, struct channels_status *s, enum channel *channel, const char **data)
+{
+    return channels_take((const uint8_t *) message, n, s, channel, data, &n);
+}
+
+static void test_channels(void **state)
+{
+    struct channels_status s = { 0 };
+    enum channel channel;
+    const char *data;
+    struct buf b;
+
+    (void) state;
+    assert_true(take("\1ab", 3, &s, &channel, &data));
+    assert_int_equal(channel, CHANNEL_STDOUT);
+    assert_memory_equal(data, "ab", 2);
+    assert_true(take("\2\0", 2, &s, &channel, &data));
+    assert_int_equal(channel, CHANNEL_STDERR);
+    assert_false(take("", 0, &s, &channel, &data));
+    assert_false(take("\1", 1, &s, &channel, &data));
+    assert_false(take("\7xx", 3, &s, &channel, &data));
+    assert_false(take("\xff\1", 2, &s, &channel, &data));
+    assert_false(s.is);
+    assert_false(take("\3{\"status\":\"Success\"}", 21, &s, &channel, &data));
+    assert_true(s.is);
+    assert_int_equal(s.exit_code, 0);
+    buf_init(&b, 100);
+    channels_resize(&b, 80, 24);
+    assert_string_equal(buf_str(&b), "\4{\"Width\":80,\"Height\":24}");
+    buf_release(&b);
+}
+
+static void test_status(void **state)
+{
+    static const struct { const char *text; int code; const char *message; } cases[] = {
+        { "{\"status\":\"Success\"}", 0, "" },
+        { "{\"status\":\"Failure\",\"reason\":\"NonZeroExitCode\",\"message\":\"m\",\"details\":{\"causes\":"
+          "[{\"reason\":\"X\",\"message\":\"9\"},{\"reason\":\"ExitCode\",\"message\":\"137\"}]}}", 137, "m" },
+        { "{\"status\":\"Failure\",\"reason\":\"NonZeroExitCode\",\"message\":\"m\"}", -1, "m" },
+        { "{\"status\":\"Failure\",\"reason\":\"NonZeroExitCode\",\"details\":{\"causes\":"
+          "[{\"reason\":\"ExitCode\",\"message\":\"0\"}]}}", -1, "the cluster doesn't say why" },
+        { "{\"status\":\"Failure\",\"reason\":\"NonZeroExitCode\",\"message\":\"m\",\"details\":{\"causes\":"
+          "[{\"reason\":\"ExitCode\",\"message\":\"3x\"},{\"reason\":\"ExitCode\",\"message\":\"99999999999\"}]}}", -1,
+          "m" },
+        { "{\"status\":\"Failure\",\"message\":\"no \\u001b[2Jsuch container\"}", -1, "no such container" },
+        { "not JSON", -1, "the cluster doesn't say why" },
+        { "", -1, "the cluster doesn't say why" },
+        { "[]", -1, "the cluster doesn't say why" },
+    };
+
+    (void) state;
+    for (size_t i = 0; i < countof(cases); i++) {
+        struct channels_status s;
+
+        channels_status_parse(cases[i].text, strlen(cases[i].text), &s);
+        assert_true(s.is);
+        assert_int_equal(s.exit_code, cases[i].code);
+        assert_string_equal(s.message, cases[i].message);
+    }
+}
+
+/* --- requests */
+
+static int read_request(const char *text, struct stream_run *ret, json_t **ret_doc)
+{
+    struct stream_request r;
+    struct err err = ERR_INIT;
+
+    *ret_doc = json_loads(text, 0, NULL);
+    assert_non_null(*ret_doc);
+    assert_int_equal(stream_request_read(*ret_doc, &r, &err), 0);
+    return stream_run_read(&r, ret, &err);
+}
+
+static void test_requests(void **state)
+{
+    static const char *const bad[] = {
+        "{\"op\":\"run\",\"app_id\":1,\"ttl\":60}",
+        "{\"op\":\"run\",\"app_id\":1,\"ttl\":60,\"argv\":\"ls\"}",
+        "{\"op\":\"run\",\"app_id\":1,\"ttl\":60,\"argv\":[1]}",
+        "{\"op\":\"run\",\"app_id\":1,\"argv\":[\"ls\"]}",
+        "{\"op\":\"run\",\"app_id\":1,\"ttl\":99999999,\"argv\":[\"ls\"]}",
+        "{\"op\":\"run\",\"app_id\":1,\"ttl\":60,\"argv\":[\"ls\"],\"process\":\"web\"}",
+        "{\"op\":\"run\",\"app_id\":1,\"ttl\":60,\"process\":\"../web\"}",
+        "{\"op\":\"run\",\"app_id\":1,\"ttl\":60,\"argv\":[\"ls\",\"-l\"],\"shell\":true}",
+        "{\"op\":\"run\",\"app_id\":1,\"ttl\":60,\"argv\":[\"ls\"],\"env\":{\"A\":1}}",
+        "{\"op\":\"run\",\"app_id\":1,\"ttl\":60,\"argv\":[\"ls\"],\"env\":{\"PORT\":\"1\"}}",
+        "{\"op\":\"run\",\"app_id\":1,\"ttl\":60,\"argv\":[\"ls\"],\"env\":[]}",
+        "{\"op\":\"run\",\"app_id\":1,\"ttl\":60,\"argv\":[\"ls\"],\"term\":\"x; rm\"}",
+        "{\"op\":\"run\",\"app_id\":1,\"ttl\":60,\"argv\":[\"ls\"],\"cols\":-1}",
+        "{\"op\":\"exec\",\"app_id\":1}",
+        "{\"op\":\"run-stop\",\"app_id\":1}",
+        "{\"op\":\"run-logs\",\"app_id\":1,\"name\":7}",
+    };
+    struct stream_run r;
+    json_t *doc;
+
+    (void) state;
+    assert_int_equal(read_request("{\"op\":\"run\",\"app_id\":1,\"argv\":[\"ls\",\"-l\"],\"env\":{\"A\":\"1\"},"
+                                  "\"user\":\"anna\",\"text\":\"ls -l\",\"ttl\":60,\"tty\":true,\"cols\":80,\"rows\":24,"
+                                  "\"term\":\"xterm\",\"detached\":false}", &r, &doc), 0);
+    assert_string_equal(r.run.argv[1], "-l");
+    assert_null(r.run.argv[2]);
+    assert_true(r.run.tty.is);
+    assert_int_equal(r.run.tty.cols, 80);
+    assert_int_equal(r.run.ttl_s, 60);
+    stream_run_release(&r);
+    json_decref(doc);
+    assert_int_equal(read_request("{\"op\":\"exec\",\"app_id\":1,\"instance\":\"web.1\"}", &r, &doc), 0);
+    assert_null(r.exec.argv[0]);
+    stream_run_release(&r);
+    json_decref(doc);
+    for (size_t i = 0; i < countof(bad); i++) {
+        assert_int_equal(read_request(bad[i], &r, &doc), -1);
+        json_decref(doc);
+    }
+}
+
+static void test_target_without(void **state)
+{
+    static const struct target_ops none = { .name = "docker" };
+    struct err err = ERR_INIT;
+
+    (void) state;
+    assert_int_equal(stream_run_possible(&none, &err), -1);
+    assert_non_null(strstr(err.msg, "docker"));
+    assert_int_equal(stream_run_possible(&target_kubernetes, &err), 0);
+}
+
+/* --- names, commands, pods */
+
+static void test_names(void **state)
+{
+    static const char *const bad[] = { "", "run.", "web.1", "run.1x", "run.123456789012", "run.-1", "run.1/../x" };
+    char number[RUN_NUMBER_SIZE];
+    struct err err = ERR_INIT;
+
+    (void) state;
+    assert_int_equal(run_number_parse("run.48213", number, &err), 0);
+    assert_string_equal(number, "48213");
+    assert_int_equal(run_number_parse("7", number, &err), 0);
+    for (size_t i = 0; i < countof(bad); i++)
+        assert_int_equal(run_number_parse(bad[i], number, &err), -1);
+}
+
+static void test_owner(void **state)
+{
+    cleanup_free char *me = NULL, *gone = NULL;
+    struct err err = ERR_INIT;
+    char boot[64];
+
+    (void) state;
+    me = run_owner(&err);
+    assert_non_null(me);
+    assert_false(run_owner_is_dead(me));
+    assert_int_equal(sscanf(me, "%63s", boot), 1);
+    gone = xasprintf("%s %d 1", boot, (int) getpid()); /* the number was given to another process since */
+    assert_true(run_owner_is_dead(gone));
+    assert_false(run_owner_is_dead("other-boot 1 1")); /* of another machine: not ours to judge */
+    assert_false(run_owner_is_dead(""));
+    assert_false(run_owner_is_dead("x y z"));
+}
+
+static void test_command(void **state)
+{
+    char *const words[] = { (char *) "printf", (char *) "$HOME", (char *) "a b", NULL };
+    char *const line[] = { (char *) "a && b", NULL }, *const none[] = { NULL };
+    cleanup_vec struct vec v = VEC_INIT, w = VEC_INIT, x = VEC_INIT;
+
+    (void) state;
+    run_command(&v, "", words, false);
+    assert_string_equal(v.v[0], "/cnb/lifecycle/launcher");
+    assert_string_equal(v.v[4], "exec \"$@\"");
+    assert_string_equal(v.v[6], "printf");
+    assert_string_equal(v.v[7], "$HOME");
+    assert_int_equal(v.n, 9);
+    run_command(&w, "first; ", line, true);
+    assert_memory_equal(w.v[4], "first; ", 7);
+    assert_null(strstr(w.v[4], "&& b")); /* the line is an argument, never part of the script */
+    assert_string_equal(w.v[6], "a && b");
+    run_command(&x, "", none, false);
+    assert_int_equal(x.n, 6);
+}
+
+static json_t *rendered(bool detached)
+{
+    struct conf conf;
+    struct app app = { .id = 3, .name = (char *) "shop" };
+    struct release release = { .id = 41, .version = 7 };
+    struct config_set config = { NULL, 0 };
+    struct manifest_input in = { .conf = &conf, .app = &app, .release = &release, .config = &config,
+                                 .image = "registry.example.com/shop@sha256:7f1956ab", .secret = "config-00" };
+    cleanup_vec struct vec command = VEC_INIT;
+    json_auto_t *env = json_pack("{s:s}", "A", "$(B)");
+    struct manifest_run r = { .number = "48213", .command = &command, .env = env, .user = "anna", .text = "ls",
+                              .owner = detached ? NULL : "boot 1 2", .ttl_s = 60, .tty = true };
+    struct err err = ERR_INIT;
+    json_t *doc;
+
+    assert_int_equal(conf_load(&conf, NULL, &err), 0);
+    vec_addl(&command, "echo", "$$ $(HOME) $", NULL);
+    doc = manifest_run(&in, &r);
+    conf_release(&conf);
+    return doc;
+}
+
+static void test_manifest(void **state)
+{
+    json_auto_t *pod = rendered(false), *job = rendered(true);
+    json_t *spec = json_object_get(pod, "spec"), *c = json_array_get(json_object_get(spec, "containers"), 0);
+    struct instances all = { 0 };
+    struct target_one_off o;
+
+    (void) state;
+    assert_string_equal(json_str(pod, "kind", ""), "Pod");
+    assert_string_equal(json_str(spec, "restartPolicy", ""), "Never");
+    assert_int_equal(json_int(spec, "activeDeadlineSeconds", 0), 60);
+    assert_true(json_bool(spec, "shareProcessNamespace", 0));
+    assert_true(json_bool(spec, "securityContext.runAsNonRoot", 0));
+    assert_true(json_bool(c, "stdinOnce", 0));
+    assert_true(json_bool(c, "tty", 0));
+    assert_null(json_object_get(c, "ports"));
+    assert_string_equal(json_string_value(json_array_get(json_object_get(c, "command"), 1)), "$$$$ $$(HOME) $$");
+    assert_string_equal(json_str(json_array_get(json_object_get(c, "env"), 1), "value", ""), "$$(B)");
+    /* no process of the formation: neither in ps nor in logs nor in a rollout */
+    assert_null(json_object_get(json_at(pod, "metadata.labels"), LABEL_PROCESS));
+    json_object_set_new(json_object_get(pod, "metadata"), "uid", json_string("u1"));
+    assert_null(instances_take(&all, pod));
+    assert_int_equal(run_read(pod, &o), 0);
+    assert_string_equal(o.name, "run.48213");
+    assert_string_equal(o.command, "ls");
+    assert_string_equal(o.state, "pending");
+    assert_int_equal(o.exit_code, -1);
+    assert_false(o.detached);
+    target_one_off_release(&o);
+    instances_release(&all);
+
+    assert_string_equal(json_str(job, "kind", ""), "Job");
+    assert_int_equal(json_int(job, "spec.backoffLimit", -1), 0);
+    assert_int_equal(json_int(job, "spec.ttlSecondsAfterFinished", 0), RUN_KEEP_S);
+    c = json_array_get(json_at(job, "spec.template.spec.containers"), 0);
+    assert_null(json_object_get(c, "stdin"));
+    assert_null(json_object_get(json_at(job, "spec.template.metadata.annotations"), ANNOTATION_OWNER));
+}
+
+static void test_pods(void **state)
+{
+    static const struct { const char *status, *state; int code; } cases[] = {
+        { "{\"phase\":\"Pending\"}", "pending", -1 },
+        { "{\"phase\":\"Running\",\"hostIP\":\"1\",\"containerStatuses\":[{\"name\":\"app\",\"state\":{\"running\":{}}}]}",
+          "running", -1 },
+        { "{\"phase\":\"Succeeded\",\"containerStatuses\":[{\"name\":\"app\",\"state\":{\"terminated\":"
+          "{\"exitCode\":0}}}]}", "done", 0 },
+        { "{\"phase\":\"Failed\",\"containerStatuses\":[{\"name\":\"app\",\"state\":{\"terminated\":"
+          "{\"exitCode\":137,\"reason\":\"OOMKilled\"}}}]}", "failed", 137 },
+        { "{\"phase\":\"Failed\",\"reason\":\"Evicted\"}", "failed", -1 },
+    };
+    struct target_one_off o;
+
+    (void) state;
+    for (size_t i = 0; i < countof(cases); i++) {
+        json_auto_t *pod = json_pack("{s:{s:s, s:s, s:{s:s}}, s:o}", "metadata", "name", "run-1-x", "uid", "u",
+                                     "labels", LABEL_RUN, "1", "status", json_loads(cases[i].status, 0, NULL));
+
+        assert_int_equal(run_read(pod, &o), 0);
+        assert_string_equal(o.state, cases[i].state);
+        assert_int_equal(o.exit_code, cases[i].code);
+        target_one_off_release(&o);
+        json_object_set_new(json_at(pod, "metadata.labels"), LABEL_RUN, json_string("../x"));
+        assert_int_equal(run_read(pod, &o), -1);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_accept),  cmocka_unit_test(test_head),     cmocka_unit_test(test_channels),
+        cmocka_unit_test(test_status),  cmocka_unit_test(test_requests), cmocka_unit_test(test_target_without),
+        cmocka_unit_test(test_names),   cmocka_unit_test(test_owner),    cmocka_unit_test(test_command),
+        cmocka_unit_test(test_manifest), cmocka_unit_test(test_pods),
+    };
+
+    json_init();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
