@@ -67,7 +67,7 @@ bool run_owner_is_dead(const char *owner)
     struct lease me, it = { 0 };
     long long pid, start;
 
-    if (sscanf(owner, "%63s %lld %lld", it.boot, &pid, &start) != 3 || lease_self("run", &me, NULL) < 0 ||
+    if (sscanf(owner, "%39s %lld %lld", it.boot, &pid, &start) != 3 || lease_self("run", &me, NULL) < 0 ||
         strcmp(it.boot, me.boot) != 0)
         return false;
     return lease_is_dead(it.boot, pid, start, INT64_MAX);
