@@ -307,6 +307,7 @@ class Server:
             if not conf.has_section(section):
                 conf.add_section(section)
             conf.set(section, key, str(value))
+        self.namespaces = wanted["kubernetes__namespace_prefix"]
         self.conf = self.dir / "slipway.conf"
         with open(self.conf, "w") as f:
             conf.write(f)
@@ -350,8 +351,10 @@ class Server:
 
     def __exit__(self, kind, value, trace):
         global PORT, STATE
-        for app in ssh("apps:list", "--json").json():
-            ssh("apps:destroy", app["name"], "--confirm", app["name"])
+        # ./dev test deletes the namespaces of all tests at once when it ends.
+        if not self.namespaces.endswith("-test-"):
+            for app in ssh("apps:list", "--json").json():
+                ssh("apps:destroy", app["name"], "--confirm", app["name"])
         self.stop()
         if kind is not None and self.log.exists():
             for line in self.log.read_text(errors="replace").splitlines()[-40:]:
