@@ -4,6 +4,7 @@ deployer_libdeployer_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) 
     $(YAML_CFLAGS)
 deployer_libdeployer_a_SOURCES = \
     deployer/log_lines.c deployer/log_lines.h \
+    deployer/one_off.c deployer/one_off.h \
     deployer/rfc3339.c deployer/rfc3339.h \
     deployer/stream.c deployer/stream.h \
     deployer/stream_run.c deployer/stream_run.h \

@@ -8,70 +8,14 @@
 #include "deployer/kubernetes/pod.h"
 #include "deployer/log_lines.h"
 #include "deployer/text.h"
-#include "sql/store.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LAUNCHER "/cnb/lifecycle/launcher" /* Cloud Native Buildpacks, Platform Specification */
 #define LOG_LINE_MAX (16 * 1024)      /* the container runtime's limit */
 #define LOG_BYTES_MAX (32 * 1024 * 1024) /* between two looks at it; a node keeps 10 MiB by default */
-#define NAME_PREFIX "run."
 #define COMMAND_SHOWN_MAX 200
 #define SWEEP_MAX 64 /* at a time */
-
-/* bash where the image has it, as on Heroku. */
-#define ANY_SHELL "if command -v bash >/dev/null 2>&1; then exec bash"
-
-int run_number_parse(const char *name, char ret[RUN_NUMBER_SIZE], struct err *err)
-{
-    size_t prefix = strlen(NAME_PREFIX), n;
-
-    if (strncmp(name, NAME_PREFIX, prefix) == 0)
-        name += prefix;
-    n = strspn(name, "0123456789");
-    if (n == 0 || n >= RUN_NUMBER_SIZE || name[n] != '\0')
-        return err_set(err, ERR_USAGE, "a one-off command is named like run.48213; see: run:list");
-    memcpy(ret, name, n + 1);
-    return 0;
-}
-
-void run_command(struct vec *ret, const char *first, char *const *argv, bool shell)
-{
-    vec_addl(ret, LAUNCHER, "--", "sh", "-c", NULL);
-    if (argv[0] == NULL)
-        vec_addf(ret, "%s" ANY_SHELL "; fi; exec sh", first);
-    else if (shell)
-        vec_addf(ret, "%s" ANY_SHELL " -c \"$1\"; fi; exec sh -c \"$1\"", first);
-    else
-        vec_addf(ret, "%sexec \"$@\"", first);
-    vec_add(ret, "sh");
-    for (; *argv != NULL; argv++)
-        vec_add(ret, *argv);
-}
-
-/* --- owners */
-
-char *run_owner(struct err *err)
-{
-    struct lease me;
-
-    if (lease_self("run", &me, err) < 0)
-        return NULL;
-    return xasprintf("%s %" PRId64 " %" PRId64, me.boot, (int64_t) me.pid, me.start);
-}
-
-bool run_owner_is_dead(const char *owner)
-{
-    struct lease me, it = { 0 };
-    long long pid, start;
-
-    if (sscanf(owner, "%39s %lld %lld", it.boot, &pid, &start) != 3 || lease_self("run", &me, NULL) < 0 ||
-        strcmp(it.boot, me.boot) != 0)
-        return false;
-    return lease_is_dead(it.boot, pid, start, INT64_MAX);
-}
 
 /* --- what the cluster holds */
 
@@ -98,7 +42,7 @@ int run_read(const json_t *doc, struct target_one_off *ret)
     if (number == NULL || run_number_parse(number, checked, NULL) < 0 || pod_read(doc, &p, NULL) < 0)
         return -1;
     *ret = (struct target_one_off) { .exit_code = -1 };
-    ret->name = xasprintf(NAME_PREFIX "%s", checked);
+    ret->name = xasprintf(RUN_NAME_PREFIX "%s", checked);
     ret->command = note(doc, ANNOTATION_COMMAND);
     ret->user = note(doc, ANNOTATION_USER);
     state = pod_state(&p);
@@ -193,7 +137,7 @@ static json_t *pod_get(struct target *t, const char *namespace_, const char *num
     json_t *pod = json_array_get(json_at(list, "items"), 0);
 
     if (list != NULL && pod == NULL)
-        (void) err_set(err, ERR_NOT_FOUND, "there is no " NAME_PREFIX "%s; see: run:list", number);
+        (void) err_set(err, ERR_NOT_FOUND, "there is no " RUN_NAME_PREFIX "%s; see: run:list", number);
     return json_incref(pod);
 }
 
@@ -284,7 +228,7 @@ int kubernetes_run_logs(struct target *t, const struct app *app, const char *nam
     has_log = p.running || p.end.is;
     pod_release(&p);
     if (!has_log)
-        return err_set(err, ERR_BUSY, NAME_PREFIX "%s has not started yet; try again in a moment", number);
+        return err_set(err, ERR_BUSY, RUN_NAME_PREFIX "%s has not started yet; try again in a moment", number);
     path = kind_path_of("Pod", namespace_, json_str(doc, "metadata.name", ""));
     log = xasprintf("%s/log?container=" CONTAINER "%s", path, follow ? "&follow=true" : "");
     buf_init(&l.out, LOG_BYTES_MAX);

@@ -1,0 +1,26 @@
+/* One-off commands: what is the same wherever they run. */
+#ifndef SLIPWAY_DEPLOYER_ONE_OFF_H
+#define SLIPWAY_DEPLOYER_ONE_OFF_H
+
+#include "base/err.h"
+#include "base/vec.h"
+
+#include <stdbool.h>
+
+#define RUN_NAME_PREFIX "run."
+#define RUN_NUMBER_SIZE 12
+
+/* "run.48213" to "48213": digits only. -1 with ERR_USAGE. */
+int run_number_parse(const char *name, char ret[RUN_NUMBER_SIZE], struct err *err);
+
+/* Who this process is, for whoever finds what it has left: "BOOT PID START"; the caller's. */
+char *run_owner(struct err *err);
+/* True where the owner was a process of this machine that is no more. */
+bool run_owner_is_dead(const char *owner);
+
+/* The container's command: argv exactly, or argv[0] as a line for a shell, or, without any, a shell alone. The
+ * launcher sets the buildpacks' environment; a sh behind it runs `first` ("" or statements that end in ";"),
+ * and gives the usual codes for a program that isn't there (127, 126). Appended to ret. */
+void run_command(struct vec *ret, const char *first, char *const *argv, bool shell);
+
+#endif
