@@ -307,7 +307,7 @@ class Server:
             if not conf.has_section(section):
                 conf.add_section(section)
             conf.set(section, key, str(value))
-        self.namespaces = wanted["kubernetes__namespace_prefix"]
+        self.namespaces = conf.get("kubernetes", "namespace_prefix", fallback="")
         self.conf = self.dir / "slipway.conf"
         with open(self.conf, "w") as f:
             conf.write(f)
