@@ -311,5 +311,27 @@ def test_wrong_input():
     assert not pods()
 
 
+def test_killed_parts():
+    """the deployer's processes are killed: the command is ended, and the client is told"""
+    global APP
+    with harness.Server() as server:
+        saved, APP = APP, None
+        for role in ("stream", "deployer"):
+            p = start("run", app(), line("echo up; sleep 1000"))
+            assert p.stdout.readline() == b"up\n"
+            assert server.kill(role) >= 1
+            _, err = p.communicate(timeout=60)
+            assert p.returncode in (5, 6) and b"ended" in err, (role, p.returncode, err)
+            until(lambda: ssh("run:list", app()).code == 0)
+            no_pods()
+        p = start("run", app(), line("echo up; sleep 1000"))
+        assert p.stdout.readline() == b"up\n"
+        server.kill("session")
+        p.communicate(timeout=60)
+        assert p.returncode != 0
+        no_pods()
+        APP = saved
+
+
 if __name__ == "__main__":
     harness.main(globals())
