@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TODO_INIT "run: slipway init"
+#define HINT_INIT "run: slipway init"
 #define ROLE_MS 60000        /* registries and clusters that do not answer have their own, shorter limits */
 #define ROLE_OUTPUT_MAX 65536
 
@@ -28,7 +28,7 @@ static void check_state(struct check *k, const struct conf *c)
     }
     for (const struct state_entry *e = state_entries; e->path != NULL; e++)
         if (state_entry_check(c, e, &err) < 0) {
-            check_missing(k, "state", &err, TODO_INIT);
+            check_missing(k, "state", &err, HINT_INIT);
             wrong++;
         }
     if (wrong == 0)
@@ -75,7 +75,7 @@ int check_run(const char *config)
     struct conf c;
 
     if (conf_load(&c, config, &err) < 0) {
-        check_missing(&k, "config", &err, err.code == ERR_NOT_FOUND ? TODO_INIT : NULL);
+        check_missing(&k, "config", &err, err.code == ERR_NOT_FOUND ? HINT_INIT : NULL);
         return 1;
     }
     check_ok(&k, "config", "%s", c.file);

@@ -43,10 +43,15 @@ static int stream_run(const struct conf *c)
 /* In a process of its own, so that the supervisor never opens the database. */
 static int migrate_run(const struct conf *c)
 {
+    struct store *s = NULL;
     struct err err = ERR_INIT;
 
-    if (store_migrate(c->state, &err) == 0)
-        return 0;
+    /* Only init makes a database: an empty one in the place of a lost one would forget every app. */
+    if (store_open_any(c->state, true, &s, &err) == 0) {
+        store_close(s);
+        if (store_migrate(c->state, &err) == 0)
+            return 0;
+    }
     log_error("%s", err.msg);
     return (int) err.code;
 }

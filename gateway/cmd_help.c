@@ -86,8 +86,8 @@ int cmd_help(struct command_ctx *c, char *const *argv, int argc, struct err *err
     }
     if (cmd == NULL) {
         near = command_nearest(argv[0]);
-        return err_set(err, ERR_USAGE, "there is no such command%s%s", near != NULL ? "; did you mean " : "",
-                       near != NULL ? near->name : "");
+        return err_set(err, ERR_USAGE, "there is no such command%s%s%s; all commands: help",
+                       near != NULL ? "; did you mean " : "", near != NULL ? near->name : "", near != NULL ? "?" : "");
     }
     if (c->json)
         return show_json(c, help_json(cmd));

@@ -75,7 +75,7 @@ ended() {
 }
 child() { pgrep -P "$server" -f "slipway: $1"; }
 
-echo 1..17
+echo 1..18
 ssh-keygen -q -t ed25519 -N '' -C someone -f "$here/key"
 chmod 644 "$here/key.pub"
 try "init makes all of it" said 0 "added key SHA256:" init --state "$state" --config "$conf" \
@@ -88,6 +88,11 @@ try "check says what is there" said 1 "^ok       state: $state" check --config "
 try "check says what to do" said 1 "^missing  registry: .*: name the registry" check --config "$conf"
 try "a missing configuration is named" said 4 "cannot read /nonexistent" serve --config /nonexistent
 try "an unknown command gets the nearest" said 2 "the nearest is: slipway serve" srve
+
+mv "$state/slipway.db" "$here/kept.db"
+try "a lost database is said, and none is made in its place" said 1 "slipway.db is not there; make it with: slipway init" \
+    serve --config "$conf"
+mv "$here/kept.db" "$state/slipway.db"
 
 start
 try "the server starts" logged "serves $state on 127.0.0.1 port $port"
