@@ -18,9 +18,9 @@ command_fn cmd_config_get, cmd_config_list, cmd_config_set, cmd_config_unset;
 command_fn cmd_enter;
 command_fn cmd_help, cmd_version, cmd_whoami;
 command_fn cmd_keys_add, cmd_keys_list, cmd_keys_remove;
-command_fn cmd_logs;
-command_fn cmd_ps, cmd_ps_restart, cmd_ps_scale;
-command_fn cmd_releases, cmd_releases_info, cmd_rollback;
+command_fn cmd_logs, cmd_logs_failed;
+command_fn cmd_ps, cmd_ps_report, cmd_ps_restart, cmd_ps_scale, cmd_ps_start, cmd_ps_stop;
+command_fn cmd_releases, cmd_releases_diff, cmd_releases_info, cmd_releases_output, cmd_releases_retry, cmd_rollback;
 command_fn cmd_run, cmd_run_detached, cmd_run_list, cmd_run_logs, cmd_run_stop;
 command_fn cmd_users_add, cmd_users_list, cmd_users_remove;
 
@@ -55,7 +55,17 @@ int show_duration(const char *s, const char *what, long long max, long long *ret
 /* "A, B and 3 more": at most `most` of the words. The caller frees it. */
 char *show_words(const struct vec *words, size_t most);
 
+/* --- cmd_builds.c */
+
+/* The lines of a log file, made fit for a terminal. A file that is not there yet is an empty one. */
+int show_log(struct command_ctx *c, const char *path, struct err *err);
+/* The same of n files as the member "output" of the document, which is taken and printed. */
+int show_log_json(struct command_ctx *c, json_t *doc, const char *const *paths, size_t n, struct err *err);
+
 /* --- cmd_releases.c */
+
+/* The release as `releases --json` shows it. */
+json_t *release_json(const struct release *r);
 
 /* "v7" or "7". */
 int release_version_parse(const char *s, int64_t *ret, struct err *err);

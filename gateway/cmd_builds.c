@@ -128,8 +128,7 @@ static int lines_relay(struct command_ctx *c, struct buf *in, bool end)
     return rc;
 }
 
-/* A log file that is not there yet is an empty one. */
-static int file_show(struct command_ctx *c, const char *path, struct err *err)
+int show_log(struct command_ctx *c, const char *path, struct err *err)
 {
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     cleanup_buf struct buf in = { 0 };
@@ -165,26 +164,24 @@ static int capture_out(struct command_io *io, const void *data, size_t n)
     return buf_add(&((struct capture_io *) io)->text, data, n);
 }
 
-static int output_json(struct command_ctx *c, const struct build *b, const char *build_log, const char *release_log,
-                       struct err *err)
+int show_log_json(struct command_ctx *c, json_t *doc, const char *const *paths, size_t n, struct err *err)
 {
     struct capture_io capture = { .io = *c->io };
     struct command_io *real = c->io;
-    json_t *o;
-    int rc;
+    int rc = 0;
 
     buf_init(&capture.text, OUTPUT_JSON_MAX);
     capture.io.out = capture_out;
     capture.io.color = false;
     c->io = &capture.io;
-    rc = file_show(c, build_log, err);
-    if (rc == 0 && release_log != NULL)
-        rc = file_show(c, release_log, err);
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = show_log(c, paths[i], err);
     c->io = real;
     if (rc == 0) {
-        o = build_json(b, release_version(c, b));
-        (void) json_object_set_new(o, "output", show_json_text(buf_str(&capture.text)));
-        (void) show_json(c, o);
+        (void) json_object_set_new(doc, "output", show_json_text(buf_str(&capture.text)));
+        (void) show_json(c, doc);
+    } else {
+        json_decref(doc);
     }
     buf_release(&capture.text);
     return rc;
@@ -204,11 +201,13 @@ int cmd_builds_output(struct command_ctx *c, char *const *argv, int argc, struct
     if (b.release_id != 0)
         release_log = store_release_log(c->store, b.release_id);
     if (c->json) {
-        rc = output_json(c, &b, build_log, release_log, err);
+        const char *const logs[] = { build_log, release_log };
+
+        rc = show_log_json(c, build_json(&b, release_version(c, &b)), logs, release_log != NULL ? 2 : 1, err);
     } else {
-        rc = file_show(c, build_log, err);
+        rc = show_log(c, build_log, err);
         if (rc == 0 && release_log != NULL)
-            rc = file_show(c, release_log, err);
+            rc = show_log(c, release_log, err);
         if (rc == 0 && !build_state_ended(b.state))
             (void) io_errf(c->io, " !     Build %lld is still %s; follow it: builds:attach %lld\n", (long long) b.id,
                            build_state_name(b.state), (long long) b.id);

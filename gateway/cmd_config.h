@@ -25,4 +25,8 @@ int changes_do(struct command_ctx *c, const struct changes *s, bool set, struct 
  * version; NULL name: all. The caller decrefs it. NULL with ERR_NONE: the person went away. */
 json_t *config_values(struct command_ctx *c, int64_t version, const char *name, struct err *err);
 
+/* Calls fn for each variable that differs between two sets, sorted by name; a or b is NULL where the set lacks it. */
+typedef void config_diff_fn(void *arg, const struct config_var *a, const struct config_var *b);
+void config_diff(const struct config_set *from, const struct config_set *to, config_diff_fn *fn, void *arg);
+
 #endif

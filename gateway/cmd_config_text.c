@@ -218,39 +218,47 @@ static const char *value_shown(const struct side *s, const struct config_var *v,
     return masked;
 }
 
-static void diff_row(struct command_ctx *c, struct table *t, json_t *all, const struct side *from, const struct side *to,
-                     const struct config_var *a, const struct config_var *b)
+struct diff {
+    struct command_ctx *c;
+    struct table *t;
+    json_t *all;
+    const struct side *from, *to;
+};
+
+static void diff_row(void *arg, const struct config_var *a, const struct config_var *b)
 {
-    bool may = c->role >= ROLE_OPERATE;
+    const struct diff *d = arg;
+    bool may = d->c->role >= ROLE_OPERATE;
     char masked[2][64];
-    const char *old = value_shown(from, a, may, masked[0], sizeof(masked[0]));
-    const char *new = value_shown(to, b, may, masked[1], sizeof(masked[1]));
+    const char *old = value_shown(d->from, a, may, masked[0], sizeof(masked[0]));
+    const char *new = value_shown(d->to, b, may, masked[1], sizeof(masked[1]));
     const char *name = a != NULL ? a->name : b->name;
 
-    if (a != NULL && b != NULL && a->run == b->run && a->build == b->build
-        && memcmp(a->digest, b->digest, sizeof(a->digest)) == 0)
-        return;
-    (void) json_array_append_new(all, json_pack("{s:s, s:s, s:o, s:o}", "name", name, "change",
-                                                a == NULL ? "added" : b == NULL ? "removed" : "changed", "from",
-                                                show_json_text(from->values != NULL ? old : NULL), "to",
-                                                show_json_text(to->values != NULL ? new : NULL)));
-    table_addf(t, "%c %s", a == NULL ? '+' : b == NULL ? '-' : '~', name);
+    (void) json_array_append_new(d->all, json_pack("{s:s, s:s, s:o, s:o}", "name", name, "change",
+                                                   a == NULL ? "added" : b == NULL ? "removed" : "changed", "from",
+                                                   show_json_text(d->from->values != NULL ? old : NULL), "to",
+                                                   show_json_text(d->to->values != NULL ? new : NULL)));
+    table_addf(d->t, "%c %s", a == NULL ? '+' : b == NULL ? '-' : '~', name);
     if (a != NULL && b != NULL)
-        table_addf(t, "%s -> %s", old, new);
+        table_addf(d->t, "%s -> %s", old, new);
     else
-        table_add(t, a != NULL ? old : new);
+        table_add(d->t, a != NULL ? old : new);
 }
 
-/* Both sets are sorted by name. */
-static void diff_walk(struct command_ctx *c, struct table *t, json_t *all, const struct side *from,
-                      const struct side *to)
+static bool var_same(const struct config_var *a, const struct config_var *b)
+{
+    return a->run == b->run && a->build == b->build && memcmp(a->digest, b->digest, sizeof(a->digest)) == 0;
+}
+
+void config_diff(const struct config_set *from, const struct config_set *to, config_diff_fn *fn, void *arg)
 {
     size_t i = 0, k = 0;
 
-    while (i < from->set.n || k < to->set.n) {
-        int order = i == from->set.n ? 1 : k == to->set.n ? -1 : strcmp(from->set.v[i].name, to->set.v[k].name);
+    while (i < from->n || k < to->n) { /* both are sorted by name */
+        int order = i == from->n ? 1 : k == to->n ? -1 : strcmp(from->v[i].name, to->v[k].name);
 
-        diff_row(c, t, all, from, to, order <= 0 ? &from->set.v[i] : NULL, order >= 0 ? &to->set.v[k] : NULL);
+        if (order != 0 || !var_same(&from->v[i], &to->v[k]))
+            fn(arg, order <= 0 ? &from->v[i] : NULL, order >= 0 ? &to->v[k] : NULL);
         i += order <= 0;
         k += order >= 0;
     }
@@ -272,7 +280,9 @@ int cmd_config_diff(struct command_ctx *c, char *const *argv, int argc, struct e
     if (rc == 0)
         rc = side_load(c, argc > 1 ? argv[1] : NULL, show, &to, err);
     if (rc == 0) {
-        diff_walk(c, &t, all, &from, &to);
+        struct diff d = { c, &t, all, &from, &to };
+
+        config_diff(&from.set, &to.set, diff_row, &d);
         if (c->json)
             (void) show_json(c, json_incref(all));
         else if (t.cells.n == 0)

@@ -2,7 +2,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "gateway/cmd.h"
+#include "gateway/cmd_ps.h"
 #include "gateway/live.h"
 #include "gateway/text.h"
 
@@ -37,7 +37,7 @@ static json_t *instance_json(const json_t *o)
 }
 
 /* What runs, as the deployer says; nothing does before the first release. */
-static json_t *instances_get(struct command_ctx *c, struct err *err)
+json_t *ps_instances(struct command_ctx *c, struct err *err)
 {
     json_auto_t *q = json_pack("{s:s, s:I}", "op", "list", "app_id", (json_int_t) c->app.id);
 
@@ -46,7 +46,7 @@ static json_t *instances_get(struct command_ctx *c, struct err *err)
 
 int cmd_ps(struct command_ctx *c, char *const *argv, int argc, struct err *err)
 {
-    json_auto_t *doc = instances_get(c, err);
+    json_auto_t *doc = ps_instances(c, err);
     struct table t = TABLE_INIT(6);
     json_t *all, *o;
     size_t i;
@@ -95,15 +95,14 @@ static int restart_line(void *arg, const char *data, size_t n)
     return rc;
 }
 
-/* The live release, or ERR_FAILED. */
-static int live_get(struct command_ctx *c, struct release *ret, struct err *err)
+int ps_live_get(struct command_ctx *c, struct release *ret, struct err *err)
 {
     if (c->app.live_release_id == 0)
         return err_set(err, ERR_FAILED, "%s has no live release yet; push first", c->app.name);
     return releases_get(c->store, c->app.live_release_id, ret, err);
 }
 
-static int type_unknown(const struct command_ctx *c, const char *type, const struct release *live, struct err *err)
+int ps_type_unknown(const struct command_ctx *c, const char *type, const struct release *live, struct err *err)
 {
     cleanup_vec struct vec types = VEC_INIT;
     cleanup_free char *list = NULL;
@@ -125,10 +124,10 @@ int cmd_ps_restart(struct command_ctx *c, char *const *argv, int argc, struct er
     if (type != NULL && process_name_check(type, err) != 0)
         return -1;
     (void) buf_addstr(&c->detail, type != NULL ? type : "");
-    if (live_get(c, &live, err) != 0)
+    if (ps_live_get(c, &live, err) != 0)
         return -1;
     if (type != NULL && formation_count(&live.formation, type) < 0) {
-        (void) type_unknown(c, type, &live, err);
+        (void) ps_type_unknown(c, type, &live, err);
         release_release(&live);
         return -1;
     }
@@ -177,7 +176,7 @@ static int scale_word(const struct command_ctx *c, const char *word, const struc
     if (strcmp(type, "release") == 0)
         return err_set(err, ERR_USAGE, "release is the release command; it runs once a release and has no count");
     if (live->id != 0 && formation_count(&live->formation, type) < 0)
-        return type_unknown(c, type, live, err);
+        return ps_type_unknown(c, type, live, err);
     now = formation_count(f, type);
     if (now < 0)
         now = live->id != 0 ? formation_count(&live->formation, type) : strcmp(type, "web") == 0;
@@ -217,11 +216,10 @@ static bool formation_same(const struct formation *a, const struct formation *b)
     return same;
 }
 
-/* The wanted counts are stored and, where they differ from what is live, released. */
-static int scale_do(struct command_ctx *c, const struct release *live, const struct formation *wanted,
-                    struct release_made *made, struct formation *ret_now, struct err *err)
+int ps_scale_do(struct command_ctx *c, const struct ps_scale *how, const struct release *live,
+                const struct formation *wanted, struct release_made *made, struct formation *ret_now, struct err *err)
 {
-    cleanup_free char *description = NULL, *doing = xasprintf("Scaling %s", c->app.name), *text = NULL;
+    cleanup_free char *description = NULL, *doing = xasprintf("%s %s", how->doing, c->app.name), *text = NULL;
     struct release_ask ask = {
         .doing = doing, .restart = true,
         .kept = "the new counts stay recorded and are used from the next release on",
@@ -235,14 +233,14 @@ static int scale_do(struct command_ctx *c, const struct release *live, const str
             formation_set(ret_now, wanted->v[i].process, wanted->v[i].count);
     }
     text = formation_text(ret_now, "=", " ");
-    description = xasprintf("scale %s", text);
+    description = xasprintf("%s %s", how->verb, text);
     ask.description = description;
     if (store_begin(c->store, err) != 0 || formation_put(c->store, c->app.id, wanted, err) != 0)
         return -1;
     return release_ask(c, &ask, made, err);
 }
 
-static int scale_show(struct command_ctx *c, const struct formation *now, const struct release_made *made, bool asked)
+int ps_scale_show(struct command_ctx *c, const struct formation *now, const struct release_made *made, bool asked)
 {
     cleanup_free char *text = formation_text(now, asked ? " at " : "=", asked ? ", " : " ");
 
@@ -264,6 +262,7 @@ static int scale_show(struct command_ctx *c, const struct formation *now, const 
 
 int cmd_ps_scale(struct command_ctx *c, char *const *argv, int argc, struct err *err)
 {
+    static const struct ps_scale how = { "scale", "Scaling" };
     struct formation wanted = { NULL, 0 }, now = { NULL, 0 };
     struct release_made made = { 0 };
     struct release live = { 0 };
@@ -279,9 +278,9 @@ int cmd_ps_scale(struct command_ctx *c, char *const *argv, int argc, struct err 
             (void) buf_addf(&c->detail, "%s%s", i > 0 ? " " : "", argv[i]);
     }
     if (rc == 0 && argc > 0)
-        rc = scale_do(c, &live, &wanted, &made, &now, err);
+        rc = ps_scale_do(c, &how, &live, &wanted, &made, &now, err);
     if (rc == 0)
-        rc = scale_show(c, argc > 0 ? &now : live.id != 0 ? &live.formation : &wanted, &made, argc > 0);
+        rc = ps_scale_show(c, argc > 0 ? &now : live.id != 0 ? &live.formation : &wanted, &made, argc > 0);
     free(made.url);
     formation_release(&wanted);
     formation_release(&now);

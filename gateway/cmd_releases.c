@@ -62,6 +62,10 @@ static int not_live(struct command_ctx *c, const struct release *r, const char *
         live = (long long) now.live_version;
         app_release(&now);
     }
+    if (live == 0)
+        return err_set(err, ERR_FAILED, "v%lld %s: %s. Nothing is live", (long long) r->version,
+                       r->state == RELEASE_CANCELED ? "was canceled" : "failed",
+                       r->reason != NULL ? r->reason : "no reason was given");
     return err_set(err, ERR_FAILED, "v%lld %s: %s. v%lld is still live%s%s", (long long) r->version,
                    r->state == RELEASE_CANCELED ? "was canceled" : "failed",
                    r->reason != NULL ? r->reason : "no reason was given", live, kept != NULL ? "; " : "",
@@ -109,7 +113,7 @@ int release_ask(struct command_ctx *c, const struct release_ask *ask, struct rel
     live = now.live_release_id != 0;
     app_release(&now);
     *ret = made;
-    if (!live || !ask->restart)
+    if ((!live && ask->from_release_id == 0) || !ask->restart)
         return store_commit(c->store, err);
     if (releases_create(c->store, &n, &made.id, &made.version, err) != 0 || store_commit(c->store, err) != 0)
         return -1;
@@ -128,7 +132,7 @@ static json_t *formation_object(const struct formation *f)
     return o;
 }
 
-static json_t *release_json(const struct release *r)
+json_t *release_json(const struct release *r)
 {
     return json_pack("{s:I, s:s, s:o, s:s, s:o, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
                      (json_int_t) r->version, "state", release_state_name(r->state), "description",

@@ -163,11 +163,21 @@ const struct command commands[] = {
       "(web.1); --since a time with its unit (30s, 10m, 1h, 2d).\n\n"
       "    logs shop -t -p web",
       cmd_logs },
+    { "logs:failed", NULL, CMD_APP, ROLE_VIEW, "APP [VERSION]",
+      "Show the output of what has failed last",
+      "A build or a release, or the failed release that is named. A push that was refused is found here again.\n\n"
+      "    logs:failed shop",
+      cmd_logs_failed },
     { "ps", "ps:list", CMD_APP, ROLE_VIEW, "APP",
       "List an app's running processes",
       "Name, state, release, age, restarts, reason.\n\n"
       "    ps shop",
       cmd_ps },
+    { "ps:report", NULL, CMD_APP, ROLE_VIEW, "APP",
+      "Show how many processes are wanted and run, by type",
+      "Type, wanted, running, ready, restarts.\n\n"
+      "    ps:report shop",
+      cmd_ps_report },
     { "ps:restart", "restart", CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP [TYPE]",
       "Restart processes without downtime",
       "All, or those of one type: new ones start and serve before the old ones stop.\n\n"
@@ -178,16 +188,42 @@ const struct command commands[] = {
       "TYPE=COUNT sets, TYPE+COUNT and TYPE-COUNT change. All words hold, or none. A live app gets a release.\n\n"
       "    ps:scale shop web=2 worker+1",
       cmd_ps_scale },
+    { "ps:start", "start", CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP [TYPE]",
+      "Start what ps:stop has stopped, at the counts that it had",
+      "All types, or one: a named type that never ran is started once.\n\n"
+      "    ps:start shop",
+      cmd_ps_start },
+    { "ps:stop", "stop", CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP [TYPE]",
+      "Stop all processes, or those of one type, until ps:start",
+      "A live app gets a release with a count of 0. Pushes and changes of config do not start them.\n\n"
+      "    ps:stop shop worker",
+      cmd_ps_stop },
     { "releases", "releases:list", CMD_APP, ROLE_VIEW, "APP [-n|--num LINES]",
       "List an app's releases, newest first",
       "Version, change, state, user, time.\n\n"
       "    releases shop",
       cmd_releases },
+    { "releases:diff", NULL, CMD_APP, ROLE_VIEW, "APP FROM [TO]",
+      "Show what differs between two releases",
+      "Code, image, names of the config, processes. Without a second version, against the live release.\n\n"
+      "    releases:diff shop v7 v9",
+      cmd_releases_diff },
     { "releases:info", NULL, CMD_APP, ROLE_VIEW, "APP [VERSION]",
       "Show a release, the live one by default",
       "Change, commit, image, processes, names of the config, how long each step took.\n\n"
       "    releases:info shop v7",
       cmd_releases_info },
+    { "releases:output", NULL, CMD_APP, ROLE_VIEW, "APP [VERSION]",
+      "Show what a release has printed, the newest by default",
+      "The release command's output and the rollout.\n\n"
+      "    releases:output shop v7",
+      cmd_releases_output },
+    { "releases:retry", NULL, CMD_APP | CMD_AUDIT, ROLE_DEPLOY, "APP [VERSION]",
+      "Release the image of a failed release again",
+      "Without a version, the newest release, which must have failed. Config and scale are the app's of now; nothing\n"
+      "is built. A release that is older than the live one is not retried: rollback, or push.\n\n"
+      "    releases:retry shop v8",
+      cmd_releases_retry },
     { "rollback", "releases:rollback", CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP [VERSION]",
       "Release an earlier release again: its image, config and scale",
       "Without a version, the one that was live before. Nothing is built.\n\n"

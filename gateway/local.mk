@@ -44,8 +44,11 @@ gateway_libgateway_a_SOURCES += \
     gateway/cmd_help.c \
     gateway/cmd_keys.c \
     gateway/cmd_logs.c \
-    gateway/cmd_ps.c \
+    gateway/cmd_ps.c gateway/cmd_ps.h \
+    gateway/cmd_ps_stop.c \
     gateway/cmd_releases.c \
+    gateway/cmd_releases_diff.c \
+    gateway/cmd_releases_failed.c \
     gateway/cmd_run.c \
     gateway/cmd_users.c \
     gateway/command.c \

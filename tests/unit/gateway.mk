@@ -37,8 +37,8 @@ tests_fuzz_fuzz_text_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_text_LDADD = $(gateway_fuzz_ldadd)
 
 # Commands.
-command_tests = tests/unit/test_command tests/unit/test_commands tests/unit/test_dotenv tests/unit/test_permission \
-    tests/unit/test_run
+command_tests = tests/unit/test_command tests/unit/test_commands tests/unit/test_daily tests/unit/test_dotenv \
+    tests/unit/test_permission tests/unit/test_run
 check_PROGRAMS += $(command_tests)
 TESTS += $(command_tests)
 EXTRA_DIST += docs/commands.md
@@ -62,6 +62,8 @@ tests_fuzz_fuzz_split_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_split_LDADD = tests/libreplay.a gateway/libgateway.a base/libbase.a
 
 
+tests_unit_test_daily_CFLAGS = $(sql_test_cflags)
+tests_unit_test_daily_LDADD = $(command_test_ldadd)
 tests_unit_test_dotenv_CFLAGS = $(sql_test_cflags)
 tests_unit_test_dotenv_LDADD = $(command_test_ldadd)
 fuzz_mains += tests/fuzz/fuzz_dotenv

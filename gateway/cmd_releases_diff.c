@@ -1,0 +1,132 @@
+/* What differs between two releases. */
+#include "config.h"
+
+#include "base/mem.h"
+#include "gateway/cmd_config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NAMES_SHOWN 20
+
+static int side_load(struct command_ctx *c, const char *word, struct release *ret, struct config_set *ret_set,
+                     struct err *err)
+{
+    int64_t version = c->app.live_version;
+
+    if (word != NULL && release_version_parse(word, &version, err) != 0)
+        return -1;
+    if (version == 0)
+        return err_set(err, ERR_FAILED, "%s has no live release to compare with", c->app.name);
+    if (releases_get_version(c->store, c->app.id, version, ret, err) != 0)
+        return -1;
+    return config_get(c->store, c->app.id, ret->config_version, ret_set, err);
+}
+
+struct names { struct vec added, removed, changed, all; };
+
+static void names_add(void *arg, const struct config_var *a, const struct config_var *b)
+{
+    struct names *n = arg;
+    const char *name = a != NULL ? a->name : b->name;
+
+    vec_add(a == NULL ? &n->added : b == NULL ? &n->removed : &n->changed, name);
+    vec_addf(&n->all, "%c%s", a == NULL ? '+' : b == NULL ? '-' : '~', name);
+}
+
+static void names_release(struct names *n)
+{
+    vec_release(&n->added);
+    vec_release(&n->removed);
+    vec_release(&n->changed);
+    vec_release(&n->all);
+}
+
+static json_t *list_json(const struct vec *v)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < v->n; i++)
+        (void) json_array_append_new(list, json_string(v->v[i]));
+    return list;
+}
+
+static json_t *formation_object(const struct formation *f)
+{
+    json_t *o = json_object();
+
+    for (size_t i = 0; i < f->n; i++)
+        (void) json_object_set_new(o, f->v[i].process, json_integer(f->v[i].count));
+    return o;
+}
+
+static json_t *diff_json(const struct release *a, const struct release *b, const struct names *n)
+{
+    return json_pack("{s:I, s:I, s:{s:o, s:o}, s:{s:s, s:s}, s:{s:o, s:o, s:o}, s:{s:o, s:o}}", "from",
+                     (json_int_t) a->version, "to", (json_int_t) b->version,
+                     "commit", "from", show_json_text(a->commit), "to", show_json_text(b->commit),
+                     "digest", "from", a->digest, "to", b->digest,
+                     "config", "added", list_json(&n->added), "removed", list_json(&n->removed), "changed",
+                     list_json(&n->changed),
+                     "formation", "from", formation_object(&a->formation), "to", formation_object(&b->formation));
+}
+
+static char *formation_text(const struct formation *f)
+{
+    struct buf b;
+
+    buf_init(&b, 16384);
+    for (size_t i = 0; i < f->n; i++)
+        (void) buf_addf(&b, "%s%s=%d", i > 0 ? " " : "", f->v[i].process, f->v[i].count);
+    return buf_steal(&b);
+}
+
+/* "same" where equal, else "A BETWEEN B". */
+static void diff_row(struct table *t, const char *name, const char *between, const char *a, const char *b)
+{
+    table_add(t, name);
+    if (strcmp(a, b) == 0)
+        table_addf(t, "the same (%s)", a);
+    else
+        table_addf(t, "%s%s%s", a, between, b);
+}
+
+static void diff_print(struct command_ctx *c, const struct release *a, const struct release *b, const struct names *n)
+{
+    cleanup_free char *from = formation_text(&a->formation), *to = formation_text(&b->formation);
+    cleanup_free char *names = show_words(&n->all, NAMES_SHOWN);
+    struct table t = TABLE_INIT(2);
+
+    diff_row(&t, "Code:", "..", a->commit != NULL ? a->commit : "none", b->commit != NULL ? b->commit : "none");
+    diff_row(&t, "Image:", " -> ", a->digest, b->digest);
+    table_add(&t, "Config:");
+    table_add(&t, n->all.n > 0 ? names : "the same");
+    diff_row(&t, "Processes:", " -> ", from, to);
+    (void) io_outf(c->io, "=== %s v%lld to v%lld\n", c->app.name, (long long) a->version, (long long) b->version);
+    table_print(&t, c);
+    table_release(&t);
+}
+
+int cmd_releases_diff(struct command_ctx *c, char *const *argv, int argc, struct err *err)
+{
+    struct release a = { 0 }, b = { 0 };
+    struct config_set from = { NULL, 0 }, to = { NULL, 0 };
+    struct names n = { VEC_INIT, VEC_INIT, VEC_INIT, VEC_INIT };
+    int rc = side_load(c, argv[0], &a, &from, err);
+
+    if (rc == 0)
+        rc = side_load(c, argc > 1 ? argv[1] : NULL, &b, &to, err);
+    if (rc == 0) {
+        config_diff(&from, &to, names_add, &n);
+        if (c->json)
+            (void) show_json(c, diff_json(&a, &b, &n));
+        else
+            diff_print(c, &a, &b, &n);
+    }
+    names_release(&n);
+    config_set_release(&from);
+    config_set_release(&to);
+    release_release(&a);
+    release_release(&b);
+    return rc;
+}

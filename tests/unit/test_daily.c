@@ -1,0 +1,114 @@
+/* What is typed day to day: stopping and starting, failures looked at and retried, releases compared. */
+#include "config.h"
+
+#include "base/mem.h"
+#include "tests/unit/command_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+/* A line in the log of the newest release. */
+static void log_line(struct desk *d, const char *line)
+{
+    cleanup_free char *path = NULL;
+    int64_t id = 0;
+    FILE *f;
+
+    assert_int_equal(store_int(d->f->store, &id, NULL, "SELECT max(id) FROM releases", ""), 1);
+    path = store_release_log(d->f->store, id);
+    f = fopen(path, "ae");
+    assert_non_null(f);
+    (void) fputs(line, f);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void test_stop(void **state)
+{
+    struct desk *d = *state;
+
+    desk_expect(d, "bert", "ps:stop shop", 1, "push first");
+    desk_expect(d, "bert", "ps:report shop", 0, "no release yet");
+    desk_expect(d, "bert", "ps:report shop --json", 0, "{\"app\":\"shop\",\"release\":null,\"processes\":[]}");
+    (void) fixture_live(d->f, d->f->shop);
+    desk_deployer(d);
+    desk_expect(d, "bert", "ps:report shop --json", 0,
+                "{\"process\":\"web\",\"wanted\":1,\"running\":1,\"ready\":1,\"restarts\":2}");
+    desk_expect(d, "bert", "ps:report -a shop", 0, "web:     1 wanted  1 running  1 ready  2 restarts");
+    desk_expect(d, "bert", "ps:start shop", 0, "Nothing to do");
+    desk_expect(d, "bert", "ps:scale shop web=3", 0, "done, v2");
+    desk_expect(d, "bert", "ps:stop shop nope", 2, "no process type nope");
+    desk_expect(d, "bert", "ps:stop -a shop web", 0, "Stopping shop... done, v3");
+    desk_expect(d, "bert", "releases shop", 0, "stop web=0");
+    desk_expect(d, "bert", "ps:stop shop", 0, "Nothing to do");
+    desk_expect(d, "bert", "config:set shop A=1", 0, "done, v4"); /* it stays stopped, and what it was is known */
+    desk_expect(d, "bert", "ps:scale shop", 0, "web=0");
+    desk_expect(d, "bert", "start shop --json", 0, "\"formation\":{\"web\":3,");
+    desk_expect(d, "bert", "ps:start shop worker", 0, "worker at 1");
+    desk_expect(d, "bert", "ps:scale shop worker=0", 0, "done");
+    desk_expect(d, "bert", "stop shop", 0, "Now running web at 0");
+    desk_expect(d, "bert", "ps:start shop", 0, "Now running web at 3, worker at 0"); /* scaled, not stopped */
+    desk_user(d, "dora", ROLE_DEPLOY);
+    desk_expect(d, "dora", "ps:stop shop", 3, "operate");
+    desk_expect(d, "anna", "audit shop --json", 0, "\"command\":\"ps:stop\",\"detail\":\"web\",\"result\":0");
+}
+
+static void test_failed(void **state)
+{
+    struct desk *d = *state;
+
+    desk_expect(d, "bert", "releases:output shop", 1, "no releases yet");
+    desk_expect(d, "bert", "logs:failed shop", 0, "Nothing of shop has failed");
+    desk_expect(d, "bert", "logs:failed shop --json", 0, "null\n");
+    (void) fixture_live(d->f, d->f->shop);
+    desk_expect(d, "bert", "releases:retry shop", 1, "v1 has not failed (live)");
+    d->fail_with = "web crashed";
+    desk_expect(d, "bert", "config:set shop A=1", 1, "v2 failed: web crashed");
+    log_line(d, "-----> it \033[2Jcrashed\n");
+    desk_expect(d, "bert", "logs:failed shop", 0, "=====> v2 of shop (set A) failed: web crashed\n-----> it crashed\n");
+    desk_expect(d, "bert", "logs:failed -a shop v1", 1, "v1 has not failed");
+    desk_expect(d, "bert", "logs:failed shop --json", 0, "\"release\":2,\"state\":\"failed\"");
+    desk_expect(d, "bert", "releases:output shop", 0, "-----> it crashed\n");
+    desk_expect(d, "bert", "releases:output -a shop v2 --json", 0, "\"output\":\"-----> it crashed\\n\"");
+    desk_expect(d, "bert", "releases:output shop v9", 4, "v9");
+    desk_expect(d, "bert", "releases:retry shop", 1, "v3 failed: web crashed. v1 is still live");
+    d->fail_with = NULL;
+    desk_user(d, "dora", ROLE_DEPLOY);
+    desk_user(d, "vera", ROLE_VIEW);
+    desk_expect(d, "vera", "releases:retry shop", 3, "deploy");
+    desk_expect(d, "dora", "releases:retry -a shop v3", 0, "Retrying v3 of shop... done, v4");
+    desk_expect(d, "bert", "releases shop", 0, "retry v3");
+    desk_expect(d, "bert", "releases:retry shop v2", 1, "older than v4");
+    desk_expect(d, "bert", "releases:retry shop x", 2, "v7");
+}
+
+static void test_diff(void **state)
+{
+    struct desk *d = *state;
+
+    desk_expect(d, "bert", "releases:diff shop v1", 4, "no release v1");
+    (void) fixture_live(d->f, d->f->shop);
+    desk_expect(d, "bert", "config:set shop A=1 B=2", 0, "v2");
+    desk_expect(d, "bert", "config:set shop A=3 C=4", 0, "v3");
+    desk_expect(d, "bert", "config:unset shop B", 0, "v4");
+    desk_expect(d, "bert", "ps:scale shop web=2", 0, "v5");
+    desk_expect(d, "bert", "releases:diff shop v2", 0, "Config:     ~A, -B and +C\n");
+    desk_expect(d, "bert", "releases:diff -a shop v2 v5 --json", 0,
+                "\"config\":{\"added\":[\"C\"],\"removed\":[\"B\"],\"changed\":[\"A\"]},\"formation\":{\"from\":{\"web\":1");
+    desk_expect(d, "bert", "releases:diff shop v4 v4", 0, "the same (");
+    desk_expect(d, "bert", "releases:diff shop v4 v9", 4, "v9");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_stop, desk_setup, desk_teardown),
+        cmocka_unit_test_setup_teardown(test_failed, desk_setup, desk_teardown),
+        cmocka_unit_test_setup_teardown(test_diff, desk_setup, desk_teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
