@@ -13,6 +13,7 @@
 #include "deployer/docker/router.h"
 #include "deployer/stream.h"
 #include "gateway/gateway.h"
+#include "sql/migrate.h"
 #include "sql/store.h"
 
 #include <errno.h>
