@@ -93,7 +93,7 @@ struct target_run {
 
 /* A command in a process that runs. */
 struct target_exec {
-    const char *instance;    /* "web.1" */
+    const char *instance;    /* "web.1"; "web": one of them */
     char *const *argv;       /* NULL-terminated; empty: a shell */
     bool shell;              /* as in target_run */
     struct target_tty tty;

@@ -263,8 +263,8 @@ int cmd_run_stop(struct command_ctx *c, char *const *argv, int argc, struct err 
 
 /* --- enter */
 
-/* "web" is web.1. */
-static int instance_name(const char *word, char **ret, struct err *err)
+/* "web.1", or "web" for one of them. */
+static int instance_check(const char *word, struct err *err)
 {
     const char *dot = strchr(word, '.');
     cleanup_free char *type = dot != NULL ? xstrndup(word, (size_t) (dot - word)) : xstrdup(word);
@@ -274,17 +274,16 @@ static int instance_name(const char *word, char **ret, struct err *err)
         return -1;
     if (dot != NULL && show_number(dot + 1, "", 1, PROCESS_COUNT_MAX, &n, NULL) != 0)
         return err_set(err, ERR_USAGE, "a process is TYPE or TYPE.NUMBER; for example: web.1");
-    *ret = xasprintf("%s.%lld", type, n);
     return 0;
 }
 
 int cmd_enter(struct command_ctx *c, char *const *argv, int argc, struct err *err)
 {
-    cleanup_free char *instance = NULL;
+    const char *instance = argv[0];
     json_auto_t *q = NULL;
     bool shell = false;
 
-    if (instance_name(argv[0], &instance, err) != 0 || command_check(argv + 1, argc - 1, &shell, err) != 0)
+    if (instance_check(instance, err) != 0 || command_check(argv + 1, argc - 1, &shell, err) != 0)
         return -1;
     (void) buf_addf(&c->detail, "%s ", instance);
     detail_add(c, argv + 1, argc - 1, NULL);

@@ -132,8 +132,8 @@ const struct command commands[] = {
       cmd_config_unset },
     { "enter", "ps:exec", CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP PROCESS [--no-tty] [--] [COMMAND...]",
       "Run a command inside a running process, or a shell",
-      "The process is named as ps does: web.1; web is the first one. What the command changes is gone with the\n"
-      "process. Words, terminal and exit code are as with run.\n\n"
+      "The process is named as ps does: web.1; web is one of them. What the command changes is gone with the\n"
+      "process. Words, terminal and exit code are as with run; without a command it is a shell.\n\n"
       "    enter shop web.1\n"
       "    enter shop worker.2 ps aux",
       cmd_enter },

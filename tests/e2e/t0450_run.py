@@ -295,7 +295,28 @@ def test_enter():
     t.expect("33 99\r\n")
     assert t.end() == 3
     has(check(ssh("enter", app(), "web.9"), 4), "web.9")
-    has(check(ssh("enter", app(), "worker"), 4), "worker.1")
+    has(check(ssh("enter", app(), "worker"), 4), "worker")
+
+
+def test_enter_vanishes():
+    """what was entered ends with its client, and nothing else in the process does"""
+    def running():
+        return check(ssh("enter", app(), "web", line('for p in /proc/[0-9]*; do tr "\\0" " " < $p/cmdline; echo; done '
+                                                     "2>/dev/null"))).out
+    p = start("enter", app(), "web", line("echo up; sleep 777 & trap '' TERM; wait"))
+    assert p.stdout.readline() == b"up\n"
+    assert "sleep 777" in running()
+    p.kill()
+    p.communicate()
+    t = Terminal("enter", app(), "web")
+    t.expect("$ ")
+    t.type("echo up-$((1+1)); sleep 778\n")
+    t.expect("up-2")
+    assert "sleep 778" in running()
+    os.kill(t.pid, signal.SIGKILL)
+    t.end()
+    until(lambda: not re.search("sleep 77|wait", running()))
+    assert "web.py" in running()
 
 
 def test_wrong_input():
