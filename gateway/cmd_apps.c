@@ -295,3 +295,33 @@ int cmd_apps_unlock(struct command_ctx *c, char *const *argv, int argc, struct e
     (void) io_outf(c->io, "Unlocking %s... done\n", c->app.name);
     return 0;
 }
+
+int cmd_apps_exists(struct command_ctx *c, char *const *argv, int argc, struct err *err)
+{
+    (void) argv;
+    (void) argc;
+    (void) err;
+    if (c->json)
+        return show_json(c, json_pack("{s:s, s:b}", "name", c->app.name, "exists", 1));
+    (void) io_outf(c->io, "%s exists\n", c->app.name);
+    return 0;
+}
+
+int cmd_apps_locked(struct command_ctx *c, char *const *argv, int argc, struct err *err)
+{
+    bool locked = c->app.lock_reason != NULL;
+
+    (void) argv;
+    (void) argc;
+    (void) err;
+    c->exit_code = locked ? 0 : ERR_FAILED;
+    if (c->json)
+        return show_json(c, json_pack("{s:s, s:b, s:o}", "name", c->app.name, "locked", (int) locked, "lock",
+                                      lock_json(&c->app)));
+    if (locked)
+        (void) io_outf(c->io, "%s is locked by %s since %s: %s\n", c->app.name, c->app.locked_by,
+                       show_time(c->app.locked_at).s, c->app.lock_reason);
+    else
+        (void) io_outf(c->io, "%s is not locked\n", c->app.name);
+    return 0;
+}

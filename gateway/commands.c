@@ -21,17 +21,22 @@ const struct command commands[] = {
       "It holds for the next command; what that user has under way goes on.\n\n"
       "    access:revoke shop carl",
       cmd_access_revoke },
-    { "apps:create", NULL, CMD_AUDIT, ROLE_NONE, "NAME [-b|--branch BRANCH]",
+    { "apps:create", "create", CMD_AUDIT, ROLE_NONE, "NAME [-b|--branch BRANCH]",
       "Create an app",
       "A name is a DNS label of at most 30 characters: small letters, digits, and - inside. The branch is the one\n"
       "that a push deploys. Who may create apps also creates one by the first push.\n\n"
       "    apps:create shop",
       cmd_apps_create },
-    { "apps:destroy", NULL, CMD_APP | CMD_AUDIT, ROLE_OWN, "APP --confirm NAME",
+    { "apps:destroy", "destroy", CMD_APP | CMD_AUDIT, ROLE_OWN, "APP --confirm NAME",
       "Destroy an app with its processes, config, releases and repository",
       "The name is repeated so that a slip destroys nothing.\n\n"
       "    apps:destroy shop --confirm shop",
       cmd_apps_destroy },
+    { "apps:exists", NULL, CMD_APP, ROLE_VIEW, "APP",
+      "Tell by the exit code whether an app is there",
+      "0: it is there, and you have a role in it; 4: not.\n\n"
+      "    apps:exists shop",
+      cmd_apps_exists },
     { "apps:info", "info apps:report", CMD_APP, ROLE_VIEW, "APP",
       "Show an app",
       "    apps:info shop",
@@ -46,6 +51,11 @@ const struct command commands[] = {
       "What runs goes on, and config, scale and rollback still work. The reason is shown to who pushes.\n\n"
       "    apps:lock shop database migration until noon",
       cmd_apps_lock },
+    { "apps:locked", NULL, CMD_APP, ROLE_VIEW, "APP",
+      "Tell by the exit code whether an app is locked",
+      "0: locked, with who did it and why; 1: not.\n\n"
+      "    apps:locked shop",
+      cmd_apps_locked },
     { "apps:unlock", NULL, CMD_APP | CMD_AUDIT, ROLE_OWN, "APP",
       "Accept pushes to an app again",
       "    apps:unlock shop",

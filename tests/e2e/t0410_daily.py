@@ -74,4 +74,15 @@ def test_failed():
     assert "READY" not in json.dumps(check(ssh("logs:failed", app, "--json")).json()["reason"])
 
 
+def test_apps():
+    """apps:exists and apps:locked answer by their exit codes"""
+    app = new_name()
+    check(ssh("apps:exists", app), 4)
+    check(ssh("create", app))
+    check(ssh("apps:exists", app))
+    check(ssh("apps:locked", app), 1)
+    check(ssh("apps:lock", app, "until", "noon"))
+    has(check(ssh("apps:locked", "-a", app)), "until noon")
+
+
 harness.main(globals())

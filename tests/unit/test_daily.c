@@ -102,11 +102,30 @@ static void test_diff(void **state)
     desk_expect(d, "bert", "releases:diff shop v4 v9", 4, "v9");
 }
 
+static void test_apps(void **state)
+{
+    struct desk *d = *state;
+
+    desk_user(d, "vera", ROLE_VIEW);
+    desk_user(d, "nina", ROLE_NONE);
+    desk_expect(d, "vera", "apps:exists shop", 0, "shop exists");
+    desk_expect(d, "vera", "apps:exists -a shop --json", 0, "{\"name\":\"shop\",\"exists\":true}");
+    desk_expect(d, "nina", "apps:exists shop", 4, "not found");
+    desk_expect(d, "bert", "apps:exists nope", 4, "not found");
+    desk_expect(d, "vera", "apps:locked shop", 1, "shop is not locked");
+    desk_expect(d, "bert", "apps:lock shop migration", 0, "done");
+    desk_expect(d, "vera", "apps:locked shop", 0, "locked by bert");
+    desk_expect(d, "vera", "apps:locked -a shop --json", 0, "\"locked\":true,\"lock\":{\"reason\":\"migration\",\"by\":\"bert\"");
+    desk_expect(d, "bert", "create blog", 0, "Creating");
+    desk_expect(d, "bert", "destroy blog --confirm blog", 0, "done");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_stop, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_failed, desk_setup, desk_teardown),
+        cmocka_unit_test_setup_teardown(test_apps, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_diff, desk_setup, desk_teardown),
     };
 
