@@ -104,6 +104,7 @@ int pod_read(const json_t *doc, struct pod *ret, struct err *err)
     p.created_at = rfc3339_ms(json_str(doc, "metadata.creationTimestamp", NULL));
     s = json_array_get(json_at(doc, "spec.containers"), 0);
     p.memory_limit = text(s, "resources.limits.memory");
+    p.pull_secret = json_array_size(json_at(doc, "spec.imagePullSecrets")) > 0;
     scheduling_read(doc, &p);
     statuses = json_at(doc, "status.containerStatuses");
     json_array_foreach(statuses, i, s) {
@@ -266,6 +267,22 @@ static char *with_core(const char *what, const char *message)
                ? xasprintf("%s: %.*s", what, POD_WHY_MAX, error_core(message)) : xstrdup(what);
 }
 
+/* A kubelet that has just got a pod may not be allowed to read its pull secret for a moment (the API
+ * server's node authorizer learns of the pod a little later). It waits one second, pulls without the
+ * credential and tries again. Older kubelets say in ImagePullBackOff only that they wait. */
+static bool pull_refused(const struct pod *p, const char *message)
+{
+    static const char *const words[] = {
+        "nauthorized", "enied", "orbidden", "authorization failed", "no basic auth", NULL,
+    };
+
+    if (!p->pull_secret)
+        return false;
+    if (waits_as(p, "ImagePullBackOff") && strstr(message, "ErrImagePull") == NULL)
+        return true;
+    return (waits_as(p, "ErrImagePull") || waits_as(p, "ImagePullBackOff")) && has_any(message, words);
+}
+
 static enum pod_trouble judge_waiting(const struct pod *p, char **ret_why)
 {
     const char *message = p->waiting_message != NULL ? p->waiting_message : "";
@@ -278,6 +295,8 @@ static enum pod_trouble judge_waiting(const struct pod *p, char **ret_why)
         if (!waits_as(p, waits[i].reason))
             continue;
         *ret_why = with_core(waits[i].text, message);
+        if (pull_refused(p, message))
+            return POD_PULL_REFUSED;
         return has_any(message, final_words) && t == POD_SUSPECT && !waits_for_config ? POD_HOPELESS
                                                                                      : t;
     }

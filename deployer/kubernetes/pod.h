@@ -42,6 +42,7 @@ struct pod {
     int restarts;
     bool ready;
     char *memory_limit;      /* NULL: none */
+    bool pull_secret;        /* its image is pulled with a credential */
 };
 
 /* Reads a Pod document. 0, or -1 where it has no name or uid. Release with pod_release. */
@@ -62,6 +63,7 @@ char *pod_reason(const struct pod *p);
 enum pod_trouble {
     POD_FINE,
     POD_SUSPECT,             /* may pass by itself; a failure when it lasts */
+    POD_PULL_REFUSED,        /* the same: the kubelet's next pull may have the credential */
     POD_UNSCHEDULABLE,       /* the same, with more patience: nodes may be added */
     POD_HOPELESS,            /* waiting longer changes nothing */
 };

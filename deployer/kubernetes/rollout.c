@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* the kubelet waits for a new Secret, or tries a pull again, well within it */
-#define SUSPECT_MS 8000
+#define SUSPECT_MS 8000         /* the kubelet waits for a new Secret well within it */
+#define PULL_REFUSED_MS 20000   /* the kubelet pulls again after 10 to 15 seconds */
 #define UNSCHEDULABLE_MS 15000  /* for pods of the former release to end and make room */
 #define CREATE_MS 3000          /* a ServiceAccount that was applied just now */
 /* kept; of an app with more the rest is only counted by its Deployment */
@@ -261,7 +261,8 @@ static void again(int *ret_again_ms, int64_t ms)
 /* True where the trouble is final; else *ret_again_ms is when it will be. */
 static bool is_final(const struct entry *e, int64_t now, int *ret_again_ms)
 {
-    int64_t patience = e->trouble == POD_SUSPECT ? SUSPECT_MS : UNSCHEDULABLE_MS;
+    int64_t patience = e->trouble == POD_SUSPECT ? SUSPECT_MS
+        : e->trouble == POD_PULL_REFUSED ? PULL_REFUSED_MS : UNSCHEDULABLE_MS;
 
     if (e->trouble == POD_HOPELESS)
         return true;

@@ -221,6 +221,31 @@ static void test_troubles(void **state)
     }
 }
 
+/* A pull without the credential is tried again with it; only one that stays refused is a failure. */
+static void test_pull_refused(void **state)
+{
+    static const char *const containers[] = {
+        "{\"state\":{\"waiting\":{\"reason\":\"ErrImagePull\",\"message\":\"failed to resolve reference "
+        "\\\"r/a@sha256:1\\\": pulling failed: 401 Unauthorized\"}}}",
+        "{\"state\":{\"waiting\":{\"reason\":\"ErrImagePull\",\"message\":\"pull access denied\"}}}",
+        "{\"state\":{\"waiting\":{\"reason\":\"ImagePullBackOff\",\"message\":\"Back-off\"}}}",
+        "{\"state\":{\"waiting\":{\"reason\":\"ImagePullBackOff\",\"message\":\"ErrImagePull: failed to resolve "
+        "reference \\\"r/a@sha256:1\\\": pulling failed: 401 Unauthorized\"}}}",
+    };
+    struct rollout *r = one_web();
+
+    (void) state;
+    for (size_t i = 0; i < countof(containers); i++) {
+        json_t *doc = with_container(pod("w", "web", "new"), 0, false, containers[i]);
+
+        json_object_set_new(json_object_get(doc, "spec"), "imagePullSecrets", json_pack("[{s:s}]", "name", "registry"));
+        feed_pod(r, doc, 100 + (int64_t) i);
+        assert_going(r, 15000);
+    }
+    assert_failed(r, 20100, "web can't pull its image: pulling failed: 401 Unauthorized");
+    rollout_free(r);
+}
+
 static void test_unschedulable(void **state)
 {
     struct rollout *r = one_web();
@@ -351,6 +376,7 @@ int main(void)
         cmocka_unit_test(test_scaled_to_zero),
         cmocka_unit_test(test_crashes),
         cmocka_unit_test(test_troubles),
+        cmocka_unit_test(test_pull_refused),
         cmocka_unit_test(test_unschedulable),
         cmocka_unit_test(test_conditions),
         cmocka_unit_test(test_overdue),
