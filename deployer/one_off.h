@@ -23,4 +23,14 @@ bool run_owner_is_dead(const char *owner);
  * and gives the usual codes for a program that isn't there (127, 126). Appended to ret. */
 void run_command(struct vec *ret, const char *first, char *const *argv, bool shell);
 
+/* A target lets a command go on that was started in a running process and whose client went away. Each is marked by
+ * a variable of its own, which all that it starts inherits, and is looked for by it: `sh -c RUN_END_SCRIPT sh VALUE`
+ * in the same process ends it. */
+#define RUN_MARK "SLIPWAY_ENTER"
+#define RUN_MARK_BYTES 8
+#define RUN_END_SCRIPT                                                                             \
+    "end() { for p in /proc/[0-9]*; do"                                                            \
+    " if grep -qzF \"" RUN_MARK "=$2\" $p/environ 2>/dev/null; then kill -$1 ${p#/proc/} 2>/dev/null; fi;" \
+    " done; }; end HUP \"$1\"; end TERM \"$1\"; sleep 3; end KILL \"$1\""
+
 #endif

@@ -81,7 +81,10 @@ int demux_feed(struct demux *d, const char *data, size_t n, struct err *err)
                 return -1;
         } else {
             piece = d->left < n ? d->left : n;
-            text_feed(d, d->stream, data, piece);
+            if (d->form == DEMUX_PIECES)
+                d->fn(d->arg, d->stream, data, piece);
+            else
+                text_feed(d, d->stream, data, piece);
             d->left -= (uint32_t) piece;
         }
         data += piece;

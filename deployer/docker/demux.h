@@ -13,9 +13,14 @@
 #define DEMUX_STREAMS 4  /* stdin (0), stdout (1), stderr (2), the engine's own error (3) */
 #define DEMUX_HEADER 8   /* stream, three zero bytes, length (big-endian) */
 
-enum demux_form { DEMUX_LINES, DEMUX_FRAMES };
+enum demux_form {
+    DEMUX_LINES,             /* plain text */
+    DEMUX_FRAMES,            /* frames of text */
+    DEMUX_PIECES,            /* frames of any bytes: fn gets them as they come, not by lines */
+};
 
-/* A line without its newline; stream is 0 for DEMUX_LINES. A line longer than line_max comes in pieces. */
+/* A line without its newline; stream is 0 for DEMUX_LINES. A line longer than line_max comes in pieces. For
+ * DEMUX_PIECES, n bytes as they are. */
 typedef void demux_line_fn(void *arg, int stream, const char *line, size_t n);
 
 struct demux {

@@ -153,6 +153,12 @@ out:
     return rc;
 }
 
+int engine_version(struct engine *e, const char **ret_socket, struct err *err)
+{
+    *ret_socket = e->socket;
+    return negotiate(e, err) < 0 ? -1 : e->version;
+}
+
 static char *url_of(const struct engine *e, const char *path)
 {
     return xasprintf(BASE "/v1.%d%s", e->version, path);

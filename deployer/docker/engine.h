@@ -63,6 +63,13 @@ struct engine_stream *engine_stream_open(struct engine *e, const char *method, c
 int engine_stream_done(struct engine_stream *s, struct err *err);
 void engine_stream_close(struct engine_stream *s);
 
+/* The minor number of the API's version, and the socket's path. */
+int engine_version(struct engine *e, const char **ret_socket, struct err *err);
+
+/* A request whose answer is a connection for both directions (Docker Engine API, "Attach to a container", "Hijacking"):
+ * returns the non-blocking socket, behind the answer's head; the caller closes it. body: NULL or a document. */
+int engine_hijack(struct engine *e, const char *path, const json_t *body, struct err *err);
+
 /* The message of an answer that is an error, for err. Pure. Returns -1. */
 int engine_refused(long status, const char *body, size_t n, struct err *err);
 

@@ -1,6 +1,7 @@
 # deployer/docker/: the target "docker", part of the deployer's library.
 deployer_libdeployer_a_SOURCES += \
     deployer/docker/app.c deployer/docker/docker.h \
+    deployer/docker/attach.c deployer/docker/attach.h deployer/docker/hijack.c \
     deployer/docker/boot.c deployer/docker/boot.h \
     deployer/docker/caddy.c \
     deployer/docker/check.c \
@@ -8,6 +9,7 @@ deployer_libdeployer_a_SOURCES += \
     deployer/docker/demux.c deployer/docker/demux.h \
     deployer/docker/deploy.c \
     deployer/docker/engine.c deployer/docker/engine.h \
+    deployer/docker/exec.c \
     deployer/docker/image.c \
     deployer/docker/job.c \
     deployer/docker/list.c \
@@ -17,6 +19,7 @@ deployer_libdeployer_a_SOURCES += \
     deployer/docker/reconcile.c deployer/docker/reconcile.h \
     deployer/docker/retire.c deployer/docker/retirees.c \
     deployer/docker/router.c deployer/docker/router.h deployer/docker/router_config.c \
+    deployer/docker/run.c deployer/docker/runs.c deployer/docker/runs.h \
     deployer/docker/subnet.c deployer/docker/subnet.h \
     deployer/docker/target_docker.c \
     deployer/docker/wait.c

@@ -10,6 +10,7 @@
 #include "base/wake.h"
 #include "deployer/config_open.h"
 #include "deployer/docker/docker.h"
+#include "deployer/docker/runs.h"
 #include "sql/tables.h"
 
 #include <errno.h>
@@ -52,6 +53,8 @@ struct reconcile {
     size_t n;
     int wake_fd, signal_fd, fd; /* fd: epoll of both */
     uint64_t connect_at, connect_pause;
+    uint64_t runs_at;        /* when the one-off commands are looked at again; 0: at an event */
+    bool runs_dirty;
 };
 
 /* --- what is watched */
@@ -107,6 +110,10 @@ static void on_event(void *arg, int stream, const char *line, size_t n)
     (void) stream;
     if (app == NULL || app_name_check(app, NULL) < 0)
         return;
+    if (json_object_get(json_at(doc, "Actor.Attributes"), LABEL_RUN) != NULL) {
+        r->runs_dirty = r->runs_dirty || strcmp(action, "start") == 0 || strcmp(action, "die") == 0;
+        return;
+    }
     if (strcmp(action, "die") == 0 || strcmp(action, "destroy") == 0 || strcmp(action, "rename") == 0 ||
         strcmp(action, "stop") == 0)
         app_watch(r, app)->dirty = true;
@@ -338,7 +345,22 @@ static int engine_connect(struct reconcile *r, struct err *err)
     containers_release(&have);
     for (size_t i = 0; i < r->n; i++)
         r->v[i].dirty = true;
+    r->runs_dirty = true;
     return 0;
+}
+
+/* Returns ms until the one-off commands are to be looked at again, -1: at the next event. */
+static int one_offs_service(struct reconcile *r)
+{
+    uint64_t now = loop_now();
+
+    if (r->runs_dirty || (r->runs_at != 0 && now >= r->runs_at)) {
+        int ms = runs_service(r->target);
+
+        r->runs_dirty = false;
+        r->runs_at = ms >= 0 ? loop_now() + (uint64_t) ms + 1 : 0;
+    }
+    return r->runs_at == 0 ? -1 : r->runs_at > now ? (int) (r->runs_at - now) : 0;
 }
 
 static int sooner(int a, int b)
@@ -364,7 +386,7 @@ static int round_do(struct reconcile *r, int *ret_ms, struct err *err)
     if (a == -2)
         return -1;
     b = retirees_service(r->retirees, on_gone, r);
-    *ret_ms = sooner(a, b);
+    *ret_ms = sooner(sooner(a, b), one_offs_service(r));
     if (engine_stream_done(r->events, err) != 0)
         return err->code != ERR_NONE ? -1 : err_set(err, ERR_DOWN, "the Docker engine stopped sending events");
     return 0;

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "deployer/docker/docker.h"
+#include "deployer/docker/runs.h"
 
 #include "base/json.h"
 #include "base/mem.h"
@@ -162,4 +163,9 @@ const struct target_ops target_docker = {
     .list = docker_list,
     .restart = docker_restart,
     .logs = docker_logs,
+    .run = docker_run,
+    .exec = docker_exec,
+    .run_list = docker_run_list,
+    .run_logs = docker_run_logs,
+    .run_stop = docker_run_stop,
 };

@@ -70,14 +70,6 @@ static char *pod_find(struct target *t, const char *namespace_, const char *want
     return pod;
 }
 
-/* The cluster lets a command go on whose client went away. Each is marked by a variable of its own, which all
- * that it starts inherits, and is looked for by it. */
-#define MARK "SLIPWAY_ENTER"
-#define MARK_BYTES 8
-#define END_SCRIPT                                                                                 \
-    "end() { for p in /proc/[0-9]*; do"                                                            \
-    " if grep -qzF \"" MARK "=$2\" $p/environ 2>/dev/null; then kill -$1 ${p#/proc/} 2>/dev/null; fi;" \
-    " done; }; end HUP \"$1\"; end TERM \"$1\"; sleep 3; end KILL \"$1\""
 #define END_MS 10000
 
 static char *path_of(const char *pod, const char *streams, const struct vec *command)
@@ -97,7 +89,7 @@ static char *path_of(const char *pod, const char *streams, const struct vec *com
 static char *exec_path(const char *pod, const struct target_exec *q, const char *mark)
 {
     cleanup_vec struct vec command = VEC_INIT;
-    cleanup_free char *first = xasprintf("export " MARK "=%s; ", mark);
+    cleanup_free char *first = xasprintf("export " RUN_MARK "=%s; ", mark);
 
     /* exec can't set variables. */
     if (q->tty.is && q->tty.term != NULL && q->tty.term[0] != '\0') {
@@ -128,7 +120,7 @@ static void leftovers_end(struct target *t, const char *pod, const char *mark)
     uint64_t until = loop_now() + END_MS, now;
     struct websocket *ws;
 
-    vec_addl(&command, "sh", "-c", END_SCRIPT, "sh", mark, NULL);
+    vec_addl(&command, "sh", "-c", RUN_END_SCRIPT, "sh", mark, NULL);
     path = path_of(pod, "&stdout=true", &command);
     if (kube_websocket(t->kube, path, &ws, NULL) < 0)
         return;
@@ -163,8 +155,8 @@ int kubernetes_exec(struct target *t, const struct app *app, const struct target
 {
     cleanup_free char *namespace_ = manifest_namespace_name(t->conf, app);
     cleanup_free char *pod = pod_find(t, namespace_, q->instance, err), *path = NULL, *exec = NULL;
-    char mark[2 * MARK_BYTES + 1];
-    unsigned char random[MARK_BYTES];
+    char mark[2 * RUN_MARK_BYTES + 1];
+    unsigned char random[RUN_MARK_BYTES];
     enum remote_end end;
     struct remote r;
     int rc;

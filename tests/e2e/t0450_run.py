@@ -35,7 +35,11 @@ def line(text):
 
 
 def pods():
-    """Names of the pods of one-off commands that the cluster holds for the app."""
+    """Names of the pods, or containers, of one-off commands that the target holds for the app."""
+    if ENV["SLIPWAY_TARGET"] == "docker":
+        r = harness.run(["docker", "ps", "-aq", "--filter", "label=dev.slipway/run", "--filter",
+                         f"label=dev.slipway/app={app()}"])
+        return check(r).out.split()
     r = harness.run(["kubectl", "--kubeconfig", ENV["KUBECONFIG"], "get", "pods", "-A", "-l",
                      f"slipway/run,app.kubernetes.io/name={app()}", "-o", "name"])
     return check(r).out.split()
