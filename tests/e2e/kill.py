@@ -7,7 +7,6 @@ import threading
 import time
 import urllib.request
 
-import harness
 from harness import Repo, Server, check, hello, new_name, page, ssh, ssh_argv, until, url
 
 # A push's output by which a step is known to have begun.
@@ -98,33 +97,3 @@ def kills(role, steps):
         page(repo.app, "v0")
         for serial, step in enumerate(steps, 1):
             one_kill(server, repo, role, step, serial)
-
-
-def test_session():
-    """sessions, at each step"""
-    kills("session", STEPS)
-
-
-def test_listener():
-    """the listener, at each step"""
-    kills("listener", STEPS)
-
-
-def test_builder():
-    """the builder dispatcher and the build worker"""
-    kills("builder", ["build", "command", "rollout"])
-    kills("build", ["build", "publish"])
-
-
-def test_deployer():
-    """the deployer dispatcher and the release worker"""
-    kills("deployer", ["build", "command", "rollout"])
-    kills("release", ["publish", "command", "rollout"])
-
-
-def test_supervisor():
-    """the supervisor, at each step"""
-    kills("supervisor", STEPS)
-
-
-harness.main(globals())
