@@ -71,6 +71,14 @@ json_t *release_json(const struct release *r);
 /* "v7" or "7". */
 int release_version_parse(const char *s, int64_t *ret, struct err *err);
 
+/* With --json, progress goes to standard error: standard output holds one document. Returns where progress is to
+ * be written: *p, which lives as long as the caller, or without --json c's own. */
+struct progress_io {
+    struct command_io io; /* first */
+    struct command_io *real;
+};
+struct command_io *progress_io_init(struct progress_io *p, const struct command_ctx *c);
+
 /* Makes a release of the app's live one within the open transaction, commits, and follows it to its end. Where the
  * app has no live release, or `restart` is false, it only commits. `doing` ("Setting A and restarting shop") is
  * said with "... done, v10" at the end. Fills *ret_release (0: none was made) for --json. A release that

@@ -218,6 +218,7 @@ int cmd_builds_output(struct command_ctx *c, char *const *argv, int argc, struct
 
 int cmd_builds_attach(struct command_ctx *c, char *const *argv, int argc, struct err *err)
 {
+    struct progress_io p;
     struct build b, end = { 0 };
     int64_t id;
     int rc;
@@ -228,13 +229,15 @@ int cmd_builds_attach(struct command_ctx *c, char *const *argv, int argc, struct
         return -1;
     id = b.id;
     build_release(&b);
-    rc = follow_build(c->store, c->io, id, &end, err);
+    rc = follow_build(c->store, progress_io_init(&p, c), id, &end, err);
     if (rc == 1)
         return 0;
     if (rc == 2)
         return err_set(err, ERR_DOWN, "the server is stopping; build %lld goes on when it is back", (long long) id);
     if (rc < 0)
         return -1;
+    if (c->json)
+        (void) show_json(c, build_json(&end, release_version(c, &end)));
     if (end.state == BUILD_FAILED || end.state == BUILD_CANCELED)
         rc = err_set(err, ERR_FAILED, "build %lld %s: %s", (long long) id,
                      end.state == BUILD_FAILED ? "failed" : "was canceled",

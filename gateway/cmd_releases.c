@@ -13,12 +13,6 @@
 #define CONFIG_NAMES_SHOWN 20
 #define ROLLBACK_SEARCH 200 /* how far back the release before is looked for */
 
-/* With --json, progress goes to standard error: standard output holds one document. */
-struct progress_io {
-    struct command_io io; /* first */
-    struct command_io *real;
-};
-
 static int progress_out(struct command_io *io, const void *data, size_t n)
 {
     struct command_io *real = ((struct progress_io *) io)->real;
@@ -40,16 +34,16 @@ static int progress_wait(struct command_io *io, int fd, bool want_input, int tim
     return real->wait(real, fd, want_input, timeout_ms);
 }
 
-static int follow(struct command_ctx *c, int64_t id, struct release *ret, struct err *err)
+struct command_io *progress_io_init(struct progress_io *p, const struct command_ctx *c)
 {
-    struct progress_io p = { .io = *c->io, .real = c->io };
-
     if (!c->json)
-        return follow_release(c->store, c->io, id, ret, err);
-    p.io.out = p.io.err = progress_out;
-    p.io.read = progress_read;
-    p.io.wait = progress_wait;
-    return follow_release(c->store, &p.io, id, ret, err);
+        return c->io;
+    p->io = *c->io;
+    p->real = c->io;
+    p->io.out = p->io.err = progress_out;
+    p->io.read = progress_read;
+    p->io.wait = progress_wait;
+    return &p->io;
 }
 
 /* What the person is told when the release did not become live. */
@@ -75,8 +69,9 @@ static int not_live(struct command_ctx *c, const struct release *r, const char *
 static int follow_made(struct command_ctx *c, const struct release_ask *ask, struct release_made *made,
                        struct err *err)
 {
+    struct progress_io p;
     struct release r = { 0 };
-    int rc = follow(c, made->id, &r, err);
+    int rc = follow_release(c->store, progress_io_init(&p, c), made->id, &r, err);
 
     if (rc == 1)
         return 0; /* nobody is there to be told; the release goes on */

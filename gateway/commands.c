@@ -69,7 +69,8 @@ const struct command commands[] = {
     { "builds:attach", NULL, CMD_BUILD, ROLE_VIEW, "APP|BUILD",
       "Follow a build and its release to the end",
       "Takes a build's number, or an app for its newest build. A push that lost its connection is joined again\n"
-      "this way. Exit code 0: live.\n\n"
+      "this way. Exit code 0: live. With --json the build's row comes at the end; the rest goes to standard\n"
+      "error.\n\n"
       "    builds:attach 57",
       cmd_builds_attach },
     { "builds:cancel", NULL, CMD_BUILD | CMD_AUDIT, ROLE_DEPLOY, "APP|BUILD",

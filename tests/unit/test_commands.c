@@ -359,6 +359,7 @@ static void test_builds(void **state)
     desk_expect(d, "bert", "builds:output 99", 4, "build 99 not found");
     desk_expect(d, "bert", "builds:output 1x", 2, "by its number");
     desk_expect(d, "bert", "builds:attach 1", 0, "-----> Releasing v1");
+    desk_expect(d, "bert", "builds:attach 1 --json", 0, "{\"id\":1,\"app\":\"shop\",\"state\":\"live\"");
     desk_expect(d, "bert", "builds:list shop", 0, "3f2c1ab  live  v1");
     desk_expect(d, "bert", "builds:cancel 1", 1, "ended already (live)");
     build = fixture_queue(d->f, d->f->shop);
