@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "gateway/cidr.h"
 #include "sql/tables.h"
 
 #include <string.h>
@@ -38,6 +39,32 @@ int auth_none(ssh_session ssh, const char *user, struct auth *a)
     return SSH_AUTH_DENIED; /* clients ask so for the list of methods; it is no attempt */
 }
 
+/* Does this key hold here and now? */
+static bool key_holds(const struct auth *a, const struct key *k)
+{
+    struct cidr from;
+
+    if (k->expires_at != 0 && store_now() >= k->expires_at) {
+        log_info("key %s has expired", k->fingerprint);
+        return false;
+    }
+    if (k->source != NULL && (cidr_parse(k->source, &from, NULL) != 0 || !cidr_contains(&from, a->address))) {
+        log_info("key %s is not for this address", k->fingerprint);
+        return false;
+    }
+    return true;
+}
+
+/* What a deploy key leaves of its user. */
+static void user_bind(struct user *u, const struct key *k)
+{
+    if (k->app_id == 0)
+        return;
+    u->bound_app = k->app_id;
+    u->bound_admin = u->admin;
+    u->admin = u->may_create = false;
+}
+
 /* The user and the registered key of what the client presented. ERR_NOT_FOUND where there is none. */
 static int find_key(struct auth *a, ssh_key pubkey, struct user *ret_user, struct key *ret_key, struct err *err)
 {
@@ -61,10 +88,15 @@ static int find_key(struct auth *a, ssh_key pubkey, struct user *ret_user, struc
     key_release(&presented);
     if (rc < 0)
         return -1;
+    if (!key_holds(a, ret_key)) {
+        key_release(ret_key);
+        return err_set(err, ERR_NOT_FOUND, "a key that does not hold here and now");
+    }
     if (users_get_id(a->store, ret_key->user_id, ret_user, err) < 0) {
         key_release(ret_key);
         return -1;
     }
+    user_bind(ret_user, ret_key);
     return 0;
 }
 

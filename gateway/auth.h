@@ -25,6 +25,7 @@ struct auth {
     int attempts;
     struct user user;
     struct key key;
+    char address[64];        /* of the peer; a deploy key may be bound to it */
 };
 
 void auth_init(struct auth *a, const struct conf *conf);

@@ -1,11 +1,14 @@
 #include "config.h"
 
 #include "base/mem.h"
+#include "gateway/cidr.h"
 #include "gateway/cmd.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#define VERBS_MAX 1000
+#define EXPIRES_MAX (3660LL * 86400) /* ten years */
 #define KEY_INPUT_MAX (32 * 1024) /* twice what a key line may have; the rest gets a clear sentence */
 
 /* Whose keys: one's own, or with --user another's. */
@@ -44,28 +47,131 @@ static int line_join(char *const *argv, int argc, int from, struct buf *b, struc
     return 0;
 }
 
+/* One verb of a deploy key: push, fetch, or a command on one app that does not need to own it. */
+static int verb_add(const char *word, struct buf *out, struct err *err)
+{
+    const struct command *cmd = command_find(word);
+    const char *name = cmd != NULL ? cmd->name : word;
+
+    if (strcmp(word, "push") != 0 && strcmp(word, "fetch") != 0
+        && (cmd == NULL || (cmd->flags & (CMD_APP | CMD_BUILD)) == 0 || cmd->role > ROLE_OPERATE))
+        return err_set(err, ERR_USAGE, "--verbs takes push, fetch and commands on an app that need at most the role "
+                       "operate, separated by commas; for example: --verbs push,logs");
+    if (command_verb_in(buf_str(out), name))
+        return 0;
+    if (buf_addf(out, "%s%s", buf_len(out) > 0 ? " " : "", name) != 0)
+        return err_set(err, ERR_USAGE, "--verbs has too many words");
+    return 0;
+}
+
+static int verbs_parse(const char *list, struct buf *out, struct err *err)
+{
+    for (;;) {
+        size_t n = strcspn(list, ",");
+        cleanup_free char *word = xstrndup(list, n);
+
+        if (verb_add(word, out, err) != 0)
+            return -1;
+        if (list[n] == '\0')
+            return 0;
+        list += n + 1;
+    }
+}
+
+/* The app of a deploy key: one in which the person may deploy. */
+static int deploy_app(struct command_ctx *c, const char *name, int64_t *ret, struct err *err)
+{
+    enum role role = ROLE_NONE;
+    struct app a;
+
+    if (app_name_check(name, err) != 0)
+        return -1;
+    if (apps_get(c->store, name, &a, err) != 0)
+        return err->code == ERR_NOT_FOUND ? err_set(err, ERR_NOT_FOUND, "app %s not found", name) : -1;
+    *ret = a.id;
+    app_release(&a);
+    if (access_role(c->store, &c->user, *ret, &role, err) != 0)
+        return -1;
+    if (role == ROLE_NONE)
+        return err_set(err, ERR_NOT_FOUND, "app %s not found", name);
+    if (role < ROLE_DEPLOY)
+        return err_set(err, ERR_DENIED, "a deploy key needs the role deploy in %s, and yours is %s", name,
+                       role_name(role));
+    return 0;
+}
+
+/* What --deploy, --verbs, --from and --expires say; verbs: where the words of *ret live. */
+static int bounds_parse(struct command_ctx *c, struct buf *verbs, struct key_bounds *ret, struct err *err)
+{
+    const char *app = command_option(c, "--deploy"), *list = command_option(c, "--verbs");
+    const char *from = command_option(c, "--from"), *expires = command_option(c, "--expires");
+    long long seconds = 0;
+    struct cidr range;
+
+    if (app == NULL && (list != NULL || from != NULL || expires != NULL))
+        return err_set(err, ERR_USAGE, "--verbs, --from and --expires are for deploy keys; for example: keys:add ci "
+                       "--deploy shop --expires 90d");
+    if (app == NULL)
+        return 0;
+    if (command_option(c, "--user") != NULL)
+        return err_set(err, ERR_USAGE, "a deploy key acts for you; --user does not go with --deploy");
+    if (deploy_app(c, app, &ret->app_id, err) != 0 || verbs_parse(list != NULL ? list : "push", verbs, err) != 0
+        || (from != NULL && cidr_parse(from, &range, err) != 0)
+        || (expires != NULL && show_duration(expires, "--expires", EXPIRES_MAX, &seconds, err) != 0))
+        return -1;
+    ret->verbs = buf_str(verbs);
+    ret->source = from;
+    ret->expires_at = seconds != 0 ? store_now() + seconds * 1000 : 0;
+    (void) buf_addf(&c->detail, " --deploy %s --verbs %s%s%s%s%s", app, ret->verbs, from != NULL ? " --from " : "",
+                    from != NULL ? from : "", expires != NULL ? " --expires " : "", expires != NULL ? expires : "");
+    return 0;
+}
+
+static json_t *key_json(const char *user, const struct key *k)
+{
+    json_t *verbs = k->app_id != 0 ? json_array() : json_null();
+
+    for (const char *p = k->app_id != 0 ? k->verbs : ""; *p != '\0';) {
+        size_t n = strcspn(p, " ");
+
+        (void) json_array_append_new(verbs, json_stringn(p, n));
+        p += n + strspn(p + n, " ");
+    }
+    return json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "user", user, "name",
+                     show_json_text(k->name), "type", k->type, "fingerprint", k->fingerprint, "created_at",
+                     show_json_time(k->created_at), "last_used_at", show_json_time(k->last_used_at), "deploy",
+                     show_json_text(k->app), "verbs", verbs, "from", show_json_text(k->source), "expires_at",
+                     show_json_time(k->expires_at));
+}
+
 int cmd_keys_add(struct command_ctx *c, char *const *argv, int argc, struct err *err)
 {
     int from = argc > 0 && !is_key_type(argv[0]) ? 1 : 0;
     const char *name = from == 1 ? argv[0] : NULL, *owner = NULL;
     cleanup_buf struct buf line = { 0 };
     int64_t user_id = 0;
+    cleanup_buf struct buf verbs = { 0 };
+    struct key_bounds bounds = { .app_id = 0 };
     struct key k;
 
+    buf_init(&verbs, VERBS_MAX);
     buf_init(&line, KEY_INPUT_MAX);
     if (owner_find(c, &user_id, &owner, err) != 0)
         return -1;
     (void) buf_addf(&c->detail, "--user %s", owner);
+    if (bounds_parse(c, &verbs, &bounds, err) != 0)
+        return -1;
     if ((from < argc ? line_join(argv, argc, from, &line, err) : io_read_all(c->io, &line, err)) != 0)
         return -1;
     if (memchr(buf_str(&line), '\0', buf_len(&line)) != NULL)
         return err_set(err, ERR_USAGE, "the key line holds a NUL byte");
-    if (keys_add(c->store, user_id, name, buf_str(&line), &k, err) != 0)
+    if (keys_add_bound(c->store, user_id, name, buf_str(&line), &bounds, &k, err) != 0)
         return -1;
     (void) buf_addf(&c->detail, " %s", k.fingerprint);
     if (c->json)
-        (void) show_json(c, json_pack("{s:s, s:o, s:s, s:s}", "user", owner, "name", show_json_text(k.name), "type",
-                                      k.type, "fingerprint", k.fingerprint));
+        (void) show_json(c, key_json(owner, &k));
+    else if (k.app_id != 0)
+        (void) io_outf(c->io, "Adding deploy key %s for %s (%s)... done\n", k.fingerprint, k.app, k.verbs);
     else
         (void) io_outf(c->io, "Adding %s key %s for %s... done\n", k.type, k.fingerprint, owner);
     key_release(&k);
@@ -74,6 +180,8 @@ int cmd_keys_add(struct command_ctx *c, char *const *argv, int argc, struct err 
 
 static void key_row(struct table *t, const struct key *k)
 {
+    bool gone = k->expires_at != 0 && store_now() >= k->expires_at;
+
     table_add(t, k->user_name);
     table_add(t, k->name);
     table_add(t, k->type);
@@ -82,12 +190,19 @@ static void key_row(struct table *t, const struct key *k)
         table_addf(t, "used %s ago", show_age(k->last_used_at).s);
     else
         table_add(t, "never used");
+    if (k->app_id == 0) {
+        table_add(t, "");
+        return;
+    }
+    table_addf(t, "deploys %s: %s%s%s%s%s", k->app, k->verbs, k->source != NULL ? ", from " : "",
+               k->source != NULL ? k->source : "", k->expires_at == 0 ? "" : gone ? ", expired " : ", until ",
+               k->expires_at != 0 ? show_time(k->expires_at).s : "");
 }
 
 int cmd_keys_list(struct command_ctx *c, char *const *argv, int argc, struct err *err)
 {
     bool every = command_option(c, "--all") != NULL;
-    struct table t = TABLE_INIT(5);
+    struct table t = TABLE_INIT(6);
     const char *owner = NULL;
     struct key *v = NULL;
     int64_t user_id = 0;
@@ -104,10 +219,7 @@ int cmd_keys_list(struct command_ctx *c, char *const *argv, int argc, struct err
         return -1;
     all = json_array();
     for (size_t i = 0; i < n; i++) {
-        (void) json_array_append_new(all, json_pack("{s:s, s:o, s:s, s:s, s:o, s:o}", "user", v[i].user_name, "name",
-                                                    show_json_text(v[i].name), "type", v[i].type, "fingerprint",
-                                                    v[i].fingerprint, "created_at", show_json_time(v[i].created_at),
-                                                    "last_used_at", show_json_time(v[i].last_used_at)));
+        (void) json_array_append_new(all, key_json(v[i].user_name, &v[i]));
         key_row(&t, &v[i]);
         key_release(&v[i]);
     }

@@ -21,7 +21,7 @@
 static const char common_app[] = "[-a|--app APP] [--json] [-h|--help]";
 static const char common[] = "[--json] [-h|--help]";
 
-static bool word_in(const char *list, const char *word)
+bool command_verb_in(const char *list, const char *word)
 {
     size_t n = strlen(word);
 
@@ -38,7 +38,7 @@ static bool word_in(const char *list, const char *word)
 const struct command *command_find(const char *name)
 {
     for (const struct command *c = commands; c->name != NULL; c++) {
-        if (strcmp(c->name, name) == 0 || word_in(c->alias, name))
+        if (strcmp(c->name, name) == 0 || command_verb_in(c->alias, name))
             return c;
     }
     return NULL;
@@ -212,6 +212,15 @@ static int words_check(const struct command_ctx *c, int n, struct err *err)
     return 0;
 }
 
+/* A deploy key does what it was made for; help, version and whoami tell nothing of any app. */
+static int verbs_check(const struct command_ctx *c, struct err *err)
+{
+    if (c->verbs == NULL || command_verb_in(c->verbs, c->command->name)
+        || command_verb_in("help version whoami", c->command->name))
+        return 0;
+    return err_set(err, ERR_DENIED, "this deploy key may not use %s; it may: %s", c->command->name, c->verbs);
+}
+
 static int admin_check(const struct command_ctx *c, struct err *err)
 {
     const struct command *cmd = c->command;
@@ -238,6 +247,8 @@ static int command_do(struct command_ctx *c, const struct args *a, struct err *e
     c->json = command_option(c, "--json") != NULL;
     if (command_option(c, "--help") != NULL)
         return help_show(c, c->command, err);
+    if (verbs_check(c, err) != 0)
+        return -1;
     if ((c->command->flags & (CMD_APP | CMD_BUILD)) != 0 && target_load(c, &a->words, &used, err) != 0)
         return -1;
     if (admin_check(c, err) != 0 || words_check(c, (int) a->words.n - used, err) != 0)

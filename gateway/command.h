@@ -47,6 +47,7 @@ struct command_ctx {
     struct user user;          /* who */
     char fingerprint[80];      /* of the key; "local" for slipway admin */
     char address[64];          /* from where; "local" */
+    const char *verbs;         /* what a deploy key may do, separated by spaces; NULL: no deploy key */
     struct command_io *io;
     bool json;                 /* --json was given */
     /* Set by the dispatcher where the command takes an app, after the permission check. */
@@ -105,6 +106,9 @@ int command_split(const char *line, size_t n, struct vec *ret, struct err *err);
 /* Finds and runs a command: parses --json, -a/--app and the app argument, checks permission (another's app is
  * ERR_NOT_FOUND), writes the audit row, prints the error. Returns the exit code. */
 int command_run(struct command_ctx *c, char *const *argv, int argc);
+
+/* Is the word in the list, whose words are separated by spaces (NULL: empty)? */
+bool command_verb_in(const char *list, const char *word);
 
 /* The command with this name or alias, or NULL. */
 const struct command *command_find(const char *name);

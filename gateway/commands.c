@@ -153,15 +153,20 @@ const struct command commands[] = {
       "A family's name lists its commands.\n\n"
       "    help config:set",
       cmd_help },
-    { "keys:add", "ssh-keys:add", CMD_AUDIT, ROLE_NONE, "[NAME] [KEY...] [-u|--user USER]",
+    { "keys:add", "ssh-keys:add", CMD_AUDIT, ROLE_NONE,
+      "[NAME] [KEY...] [-u|--user USER] [-d|--deploy APP] [--verbs VERBS] [--from RANGE] [--expires TIME]",
       "Add an SSH public key",
       "The key is the one line of a .pub file, as an argument or on standard input. Without a name its comment is\n"
-      "the name. Admins add keys for others with --user.\n\n"
-      "    keys:add laptop < ~/.ssh/id_ed25519.pub",
+      "the name. Admins add keys for others with --user.\n"
+      "--deploy makes a deploy key, for a CI job: it reaches this app only, with your role in it but at most operate,\n"
+      "and does nothing but its verbs: push (the default), fetch, and names of commands, separated by commas. --from\n"
+      "is the address or range that it may come from, --expires the time that it holds (12h, 90d).\n\n"
+      "    keys:add laptop < ~/.ssh/id_ed25519.pub\n"
+      "    keys:add ci --deploy shop --verbs push,logs --expires 90d < ci.pub",
       cmd_keys_add },
     { "keys:list", "keys ssh-keys:list", 0, ROLE_NONE, "[-u|--user USER] [--all]",
       "List SSH public keys with their last use",
-      "Your own; admins see those of others with --user or --all.\n\n"
+      "Deploy keys with what binds them. Your own; admins see those of others with --user or --all.\n\n"
       "    keys:list",
       cmd_keys_list },
     { "keys:remove", "ssh-keys:remove", CMD_AUDIT, ROLE_NONE, "NAME|FINGERPRINT [-u|--user USER]",

@@ -6,6 +6,7 @@ gateway_libgateway_a_SOURCES = \
     gateway/admission.c gateway/admission.h \
     gateway/auth.c gateway/auth.h \
     gateway/channel_io.c \
+    gateway/cidr.c gateway/cidr.h \
     gateway/command.h \
     gateway/connection.c gateway/connection.h \
     gateway/follow.c gateway/follow.h \

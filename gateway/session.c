@@ -100,10 +100,19 @@ static int run_command(struct session *s, struct request *r)
 
     channel_io_init(&io, s->conn);
     ctx.io = &io.io;
+    ctx.verbs = s->key->app_id != 0 ? s->key->verbs : NULL;
     (void) snprintf(ctx.fingerprint, sizeof(ctx.fingerprint), "%s", s->key->fingerprint);
     (void) snprintf(ctx.address, sizeof(ctx.address), "%s", s->address);
     code = command_run(&ctx, vec_argv(&r->words), (int) r->words.n);
     return code;
+}
+
+/* A deploy key does what it was made for. */
+static int verb_check(struct session *s, const char *verb, struct err *err)
+{
+    if (s->key->app_id == 0 || command_verb_in(s->key->verbs, verb))
+        return 0;
+    return err_set(err, ERR_DENIED, "this deploy key may not %s; it may: %s", verb, s->key->verbs);
 }
 
 /* What the peer asked for; returns the channel's exit code. */
@@ -119,12 +128,15 @@ static int serve(struct session *s)
         (void) io.io.err(&io.io, NO_SHELL, sizeof(NO_SHELL) - 1);
         return ERR_USAGE;
     }
-    if (request_parse(s->conn->exec, strlen(s->conn->exec), &r, &err) < 0) {
+    if (request_parse(s->conn->exec, strlen(s->conn->exec), &r, &err) < 0
+        || (r.kind == REQUEST_RECEIVE_PACK && verb_check(s, "push", &err) < 0)
+        || (r.kind == REQUEST_UPLOAD_PACK && verb_check(s, "fetch", &err) < 0)) {
         char text[ERR_MSG_MAX + 16];
         int n = snprintf(text, sizeof(text), " !     %s\n", err.msg);
 
         log_info("refused a request: %s", err.msg);
         (void) io.io.err(&io.io, text, (size_t) n);
+        request_release(&r);
         return err.code;
     }
     switch (r.kind) {
@@ -155,6 +167,7 @@ static int serve_connection(struct connection *conn, struct auth *auth, int fd, 
 
     peer_name(fd, s.address, sizeof(s.address), shown, sizeof(shown));
     log_set(LOG_CONNECTION, shown);
+    (void) snprintf(auth->address, sizeof(auth->address), "%s", s.address);
     /* By default the signal ends the process: no handler that could interrupt anything, and it works
      * wherever libssh waits or computes. */
     (void) alarm((unsigned) ((conn->conf->login_grace_time + 999) / 1000));

@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-int access_role(struct store *s, const struct user *u, int64_t app_id, enum role *ret, struct err *err)
+static int role_find(struct store *s, const struct user *u, int64_t app_id, enum role *ret, struct err *err)
 {
     cleanup_stmt sqlite3_stmt *st = NULL;
     cleanup_free char *name = NULL;
     int rc;
 
-    if (u->admin) {
+    if (u->admin || u->bound_admin) {
         *ret = ROLE_OWN;
         return 0;
     }
@@ -26,6 +26,19 @@ int access_role(struct store *s, const struct user *u, int64_t app_id, enum role
         return rc;
     name = store_text(st, 0);
     return role_parse(name, ret, err);
+}
+
+int access_role(struct store *s, const struct user *u, int64_t app_id, enum role *ret, struct err *err)
+{
+    if (u->bound_app != 0 && u->bound_app != app_id) {
+        *ret = ROLE_NONE;
+        return 0;
+    }
+    if (role_find(s, u, app_id, ret, err) != 0)
+        return -1;
+    if (u->bound_app != 0 && *ret > ROLE_OPERATE)
+        *ret = ROLE_OPERATE;
+    return 0;
 }
 
 /* The owner is named in the app's row; its role changes with the owner only. */

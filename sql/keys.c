@@ -9,7 +9,8 @@
 #define KEYS_PER_USER_MAX 100 /* people have a handful; a script that adds without end is stopped */
 
 #define KEY_COLUMNS "SELECT k.id, k.user_id, u.name, k.name, k.type, k.fingerprint, k.blob, k.created_at, " \
-    "k.last_used_at FROM keys k JOIN users u ON u.id = k.user_id "
+    "k.last_used_at, k.app_id, a.name, k.verbs, k.source, k.expires_at FROM keys k JOIN users u ON u.id = k.user_id " \
+    "LEFT JOIN apps a ON a.id = k.app_id "
 
 static void key_fill(sqlite3_stmt *st, struct key *k)
 {
@@ -22,6 +23,11 @@ static void key_fill(sqlite3_stmt *st, struct key *k)
     k->blob = store_blob(st, 6, &k->blob_len);
     k->created_at = sqlite3_column_int64(st, 7);
     k->last_used_at = sqlite3_column_int64(st, 8);
+    k->app_id = sqlite3_column_int64(st, 9);
+    k->app = store_text(st, 10);
+    k->verbs = store_text(st, 11);
+    k->source = store_text(st, 12);
+    k->expires_at = sqlite3_column_int64(st, 13);
 }
 
 /* Shown in lists and taken from the command line: one word or a few, nothing that a terminal obeys. */
@@ -38,7 +44,8 @@ static int key_name_check(const char *name, struct err *err)
     return 0;
 }
 
-static int keys_add_in(struct store *s, int64_t user_id, const struct key *k, struct err *err)
+static int keys_add_in(struct store *s, int64_t user_id, const struct key *k, const struct key_bounds *b,
+                       struct err *err)
 {
     int64_t holder = 0, count = 0, same = 0;
 
@@ -60,13 +67,20 @@ static int keys_add_in(struct store *s, int64_t user_id, const struct key *k, st
                        "keys:add NAME", k->name);
     if (count >= KEYS_PER_USER_MAX)
         return err_set(err, ERR_FAILED, "there are %d keys already; remove one first", KEYS_PER_USER_MAX);
-    return store_exec(s, err, "INSERT INTO keys (user_id, name, type, blob, fingerprint, created_at) "
-                      "VALUES (?, ?, ?, ?, ?, ?)", "issbsi", user_id, k->name, k->type, k->blob, k->blob_len,
-                      k->fingerprint, store_now());
+    return store_exec(s, err, "INSERT INTO keys (user_id, name, type, blob, fingerprint, created_at, app_id, "
+                      "verbs, source, expires_at) VALUES (?, ?, ?, ?, ?, ?, nullif(?, 0), ?, ?, nullif(?, 0))",
+                      "issbsiissi", user_id, k->name, k->type, k->blob, k->blob_len, k->fingerprint, store_now(),
+                      b->app_id, b->verbs, b->source, b->expires_at);
 }
 
 int keys_add(struct store *s, int64_t user_id, const char *name, const char *line, struct key *ret,
              struct err *err)
+{
+    return keys_add_bound(s, user_id, name, line, &(struct key_bounds) { .app_id = 0 }, ret, err);
+}
+
+int keys_add_bound(struct store *s, int64_t user_id, const char *name, const char *line,
+                   const struct key_bounds *bounds, struct key *ret, struct err *err)
 {
     struct key k = { .name = name != NULL ? xstrdup(name) : NULL };
     int64_t id = 0;
@@ -78,7 +92,7 @@ int keys_add(struct store *s, int64_t user_id, const char *name, const char *lin
         key_release(&k);
         return -1;
     }
-    rc = keys_add_in(s, user_id, &k, err);
+    rc = keys_add_in(s, user_id, &k, bounds, err);
     id = sqlite3_last_insert_rowid(s->db);
     rc = store_leave(s, own, rc, err);
     if (rc == 0 && ret != NULL) {

@@ -23,8 +23,8 @@ sql_libsql_a_SOURCES = \
     sql/users.c
 nodist_sql_libsql_a_SOURCES = sql/migrations.c
 
-MIGRATIONS = $(srcdir)/sql/001_start.sql
-EXTRA_DIST += sql/001_start.sql sql/embed.awk
+MIGRATIONS = $(srcdir)/sql/001_start.sql $(srcdir)/sql/002_deploy_keys.sql
+EXTRA_DIST += sql/001_start.sql sql/002_deploy_keys.sql sql/embed.awk
 CLEANFILES += sql/migrations.c
 sql/migrations.c: $(MIGRATIONS) $(srcdir)/sql/embed.awk
 	$(AM_V_GEN)$(MKDIR_P) sql && $(AWK) -f $(srcdir)/sql/embed.awk $(MIGRATIONS) > $@.tmp && mv $@.tmp $@

@@ -149,6 +149,9 @@ void key_release(struct key *k)
     free(k->type);
     free(k->fingerprint);
     free(k->blob);
+    free(k->app);
+    free(k->verbs);
+    free(k->source);
     memset(k, 0, sizeof(*k));
 }
 

@@ -36,6 +36,10 @@ struct user {
     char *name;
     bool admin, may_create;
     int64_t created_at;
+    /* Came in with a deploy key: not admin, nothing may be created, and no role in any other app; the role in this
+     * one is the user's own (admins: bound_admin), at most operate. 0: not bound. */
+    int64_t bound_app;
+    bool bound_admin;
 };
 void user_release(struct user *u);
 
@@ -45,6 +49,9 @@ struct key {
     void *blob;
     size_t blob_len;
     int64_t created_at, last_used_at; /* last_used_at 0: never */
+    int64_t app_id;                  /* a deploy key's; 0: a person's key */
+    char *app, *verbs, *source;      /* verbs separated by spaces; source NULL: anywhere */
+    int64_t expires_at;              /* 0: never */
 };
 void key_release(struct key *k);
 

@@ -22,6 +22,10 @@ int users_remove(struct store *s, const char *name, struct err *err);
  * blob consistent. Fills type, blob, fingerprint; name from the comment where name is NULL in ret. */
 int key_parse(const char *line, struct key *ret, struct err *err);
 int keys_add(struct store *s, int64_t user_id, const char *name, const char *line, struct key *ret, struct err *err);
+/* The same for a deploy key; app_id 0: a person's key, without bounds. */
+struct key_bounds { int64_t app_id; const char *verbs, *source; int64_t expires_at; };
+int keys_add_bound(struct store *s, int64_t user_id, const char *name, const char *line,
+                   const struct key_bounds *bounds, struct key *ret, struct err *err);
 int keys_find(struct store *s, const void *blob, size_t n, struct key *ret, struct err *err);
 int keys_used(struct store *s, int64_t id, struct err *err);
 int keys_list(struct store *s, int64_t user_id /* 0: all */, struct key **ret, size_t *ret_n, struct err *err);
@@ -44,7 +48,8 @@ int apps_delete(struct store *s, int64_t id, struct err *err);
 int apps_deleting(struct store *s, struct app **ret, size_t *ret_n, struct err *err);
 
 /* --- access.c */
-/* The role of a user in an app; admins have ROLE_OWN everywhere. */
+/* The role of a user in an app; admins have ROLE_OWN everywhere. Who came in with a deploy key has none but in its
+ * app, and there at most ROLE_OPERATE. */
 int access_role(struct store *s, const struct user *u, int64_t app_id, enum role *ret, struct err *err);
 int access_grant(struct store *s, int64_t app_id, int64_t user_id, enum role r, struct err *err);
 /* Gives the app to another user (who gets ROLE_OWN; the former owner keeps it). */

@@ -14,6 +14,8 @@ static void user_fill(sqlite3_stmt *st, struct user *u)
     u->name = store_text(st, 1);
     u->admin = sqlite3_column_int(st, 2) != 0;
     u->may_create = sqlite3_column_int(st, 3) != 0;
+    u->bound_app = 0;
+    u->bound_admin = false;
     u->created_at = sqlite3_column_int64(st, 4);
 }
 

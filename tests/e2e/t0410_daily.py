@@ -4,7 +4,7 @@
 import json
 
 import harness
-from harness import Repo, check, has, hello, new_app, new_name, page, ssh, until
+from harness import Repo, check, has, hello, new_app, new_key, new_name, page, ssh, until
 
 DOTENV = '''# what the app says
 export GREETING="good\\tday"
@@ -72,6 +72,32 @@ def test_failed():
     assert diff["config"] == {"added": ["MORE"], "removed": [], "changed": []}, diff
     has(check(ssh("releases:diff", app, "v2", "v4")), f"{old}..{repo.head()}", "+MORE")
     assert "READY" not in json.dumps(check(ssh("logs:failed", app, "--json")).json()["reason"])
+
+
+def test_deploy_key():
+    """a deploy key pushes its app and does nothing else; from elsewhere, or expired, it is no key"""
+    repo, other = new_app("mine"), new_app("other")
+    def key(*options):
+        k = new_key(new_name("k"))
+        check(ssh("keys:add", "--deploy", repo.app, *options, stdin=k.with_suffix(".pub").read_bytes()))
+        return k
+    ci = key("--verbs", "push,releases", "--from", "127.0.0.0/8", "--expires", "90d")
+    robot = Repo(repo.app, key=ci)
+    robot.commit("by the robot", hello("robot"))
+    check(robot.push("-f", "k8s", "main"))
+    page(repo.app, "robot")
+    has(check(ssh("releases", repo.app, key=ci)), "v2")
+    has(check(ssh("config", repo.app, key=ci), 3), "it may: push releases")
+    check(ssh("apps:list", key=ci), 3)
+    check(ssh("releases", other.app, key=ci), 4)
+    robot.git("remote", "add", "theirs", f"ssh://git@{harness.HOST}:{harness.PORT}/{other.app}")
+    has(robot.push("theirs", "main"), "not found")
+    has(robot.git("fetch", "k8s", ok=None), "may not fetch")
+    assert ssh("version", key=key("--from", "192.0.2.0/24")).code == 255
+    short = key("--expires", "1s")
+    until(lambda: ssh("version", key=short).code == 255)
+    rows = check(ssh("keys:list", "--json")).json()
+    assert [r["verbs"] for r in rows if r["deploy"] == repo.app and r["last_used_at"]], rows
 
 
 def test_apps():

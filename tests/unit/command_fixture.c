@@ -139,6 +139,12 @@ int desk_type(struct desk *d, const char *user, const char *line)
     if (d->input != NULL && d->input_len == 0)
         d->input_len = strlen(d->input);
     OK(users_get(d->f->store, user, &c.user, &err));
+    c.verbs = d->verbs;
+    if (d->bound_app != 0) { /* as gateway/auth.c does */
+        c.user.bound_app = d->bound_app;
+        c.user.bound_admin = c.user.admin;
+        c.user.admin = c.user.may_create = false;
+    }
     (void) snprintf(c.fingerprint, sizeof(c.fingerprint), "SHA256:test");
     (void) snprintf(c.address, sizeof(c.address), "192.0.2.1");
     OK(command_split(line, strlen(line), &words, &err));

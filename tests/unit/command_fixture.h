@@ -15,6 +15,8 @@ struct desk {
     const char *input;        /* standard input of the next command; NULL: none */
     size_t input_len;
     const char *fail_with;    /* releases fail with this reason; NULL: they become live */
+    const char *verbs;        /* the person comes with a deploy key that may do these */
+    int64_t bound_app;        /* of this app; 0: with a key of their own */
     bool gone;                /* the person went away */
     pid_t deployer;           /* answers on run/deployer.sock; 0: nobody does */
 };

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "base/mem.h"
+#include "gateway/cidr.h"
 #include "tests/unit/command_fixture.h"
 
 #include <setjmp.h>
@@ -120,11 +121,97 @@ static void test_apps(void **state)
     desk_expect(d, "bert", "destroy blog --confirm blog", 0, "done");
 }
 
+static void test_cidr(void **state)
+{
+    static const struct { const char *range, *address; bool in; } known[] = {
+        { "192.0.2.0/24", "192.0.2.255", true },   { "192.0.2.0/24", "192.0.3.0", false },
+        { "192.0.2.7", "192.0.2.7", true },        { "192.0.2.7", "192.0.2.8", false },
+        { "0.0.0.0/0", "203.0.113.9", true },      { "0.0.0.0/0", "2001:db8::1", false },
+        { "10.128.0.0/9", "10.127.0.1", false },   { "10.128.0.0/9", "10.200.0.1", true },
+        { "2001:db8::/33", "2001:db8:7fff::", true }, { "2001:db8::/33", "2001:db8:8000::", false },
+        { "192.0.2.0/24", "unknown", false },      { "192.0.2.0/24", "", false },
+    };
+    static const char *const wrong[] = {
+        "", "/", "x", "192.0.2.0/33", "192.0.2.0/", "192.0.2.0/-1", "192.0.2.1/24", "192.0.2/24", "::1/129", "::1/64",
+        "192.0.2.0/24 ", "192.0.2.0/24/8", "host.example.com",
+    };
+    struct cidr c;
+
+    (void) state;
+    for (size_t i = 0; i < countof(known); i++) {
+        OK(cidr_parse(known[i].range, &c, &err));
+        assert_int_equal(cidr_contains(&c, known[i].address), known[i].in);
+    }
+    for (size_t i = 0; i < countof(wrong); i++)
+        REFUSED(ERR_USAGE, "192.0.2.0/24", cidr_parse(wrong[i], &c, &err));
+}
+
+#define KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC73Zra08QV7GeKy+k7XfVbq7Zabshvif+0VQiHiwpH1 ci"
+
+/* Every command of the table with a deploy key for push and logs of shop, by an admin. */
+static void test_bound(struct desk *d)
+{
+    int denials = 0;
+
+    d->verbs = "push logs";
+    for (const struct command *cmd = commands; cmd->name != NULL; cmd++) {
+        static const char *const words[] = { "", " shop", " blog", " blog --json", " 1" };
+
+        if (command_verb_in("help version whoami logs", cmd->name))
+            continue;
+        for (size_t i = 0; i < countof(words); i++) {
+            cleanup_free char *line = xasprintf("%s%s", cmd->name, words[i]);
+
+            desk_expect(d, "anna", line, ERR_DENIED, "it may: push logs");
+            assert_int_equal(buf_len(&d->out), 0);
+            denials++;
+        }
+    }
+    assert_true(denials >= 200);
+    desk_expect(d, "anna", "logs blog", 4, "app blog not found");
+    desk_expect(d, "anna", "logs nope", 4, "app nope not found");
+    desk_expect(d, "anna", "logs shop", 0, "hello");
+    desk_expect(d, "anna", "whoami --json", 0, "\"admin\":false,\"may_create\":false");
+    d->verbs = "builds:output config:set";
+    desk_expect(d, "anna", "config:set shop A=1 --no-restart", 0, "done");
+    desk_expect(d, "vera", "config:set shop A=2", 3, "operate"); /* no more than whose key it is */
+}
+
+static void test_deploy_keys(void **state)
+{
+    struct desk *d = *state;
+
+    desk_user(d, "vera", ROLE_VIEW);
+    desk_user(d, "nina", ROLE_NONE);
+    (void) fixture_live(d->f, d->f->shop);
+    desk_deployer(d);
+    desk_expect(d, "anna", "apps:create blog", 0, NULL);
+    desk_expect(d, "nina", "keys:add --deploy shop " KEY, 4, "app shop not found");
+    desk_expect(d, "vera", "keys:add --deploy shop " KEY, 3, "deploy");
+    desk_expect(d, "bert", "keys:add --expires 1d " KEY, 2, "are for deploy keys");
+    desk_expect(d, "bert", "keys:add --deploy shop --verbs push,apps:destroy " KEY, 2, "--verbs takes");
+    desk_expect(d, "bert", "keys:add --deploy shop --verbs users:list " KEY, 2, "--verbs takes");
+    desk_expect(d, "bert", "keys:add --deploy shop --verbs push, " KEY, 2, "--verbs takes");
+    desk_expect(d, "bert", "keys:add --deploy shop --from 10.0.0.1/8 " KEY, 2, "--from needs");
+    desk_expect(d, "bert", "keys:add --deploy shop --expires soon " KEY, 2, "--expires needs");
+    desk_expect(d, "anna", "keys:add --deploy shop --user bert " KEY, 2, "acts for you");
+    desk_expect(d, "bert", "keys:add --deploy shop --verbs push,scale --from 10.0.0.0/8 --expires 90d " KEY, 0,
+                "for shop (push ps:scale)... done");
+    desk_expect(d, "bert", "keys:list", 0, "never used  deploys shop: push ps:scale, from 10.0.0.0/8, until ");
+    desk_expect(d, "bert", "keys:list --json", 0, "\"deploy\":\"shop\",\"verbs\":[\"push\",\"ps:scale\"],"
+                "\"from\":\"10.0.0.0/8\",\"expires_at\":\"20");
+    desk_expect(d, "anna", "audit --json", 0, "--deploy shop --verbs push ps:scale --from 10.0.0.0/8 --expires 90d");
+    d->bound_app = d->f->shop;
+    test_bound(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_stop, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_failed, desk_setup, desk_teardown),
+        cmocka_unit_test(test_cidr),
+        cmocka_unit_test_setup_teardown(test_deploy_keys, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_apps, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_diff, desk_setup, desk_teardown),
     };

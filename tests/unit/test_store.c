@@ -53,10 +53,10 @@ static void test_wal(void **state)
 static void test_migrate(void **state)
 {
     static const struct migration more[] = {
-        { 1, "" }, { 2, "CREATE TABLE extra (id INTEGER PRIMARY KEY) STRICT;" }, { 0, NULL },
+        { 1, "" }, { 2, "" }, { 3, "CREATE TABLE extra (id INTEGER PRIMARY KEY) STRICT;" }, { 0, NULL },
     };
     static const struct migration broken[] = {
-        { 1, "" }, { 2, "" }, { 3, "CREATE TABLE half (id INTEGER) STRICT; NONSENSE;" }, { 0, NULL },
+        { 1, "" }, { 2, "" }, { 3, "" }, { 4, "CREATE TABLE half (id INTEGER) STRICT; NONSENSE;" }, { 0, NULL },
     };
     struct fixture *f = *state;
     int64_t n = 0;
@@ -67,9 +67,9 @@ static void test_migrate(void **state)
     assert_int_equal(store_int(f->store, &n, NULL, "SELECT count(*) FROM extra", ""), 1);
     REFUSED(ERR_FAILED, "newer Slipway", store_open(f->state, false, &s, &err));
     REFUSED(ERR_FAILED, "newer Slipway", store_migrate(f->state, &err));
-    REFUSED(ERR_FAILED, "schema 3", store_migrate_with(f->state, broken, &err));
+    REFUSED(ERR_FAILED, "schema 4", store_migrate_with(f->state, broken, &err));
     assert_int_equal(store_int(f->store, &n, NULL, "PRAGMA user_version", ""), 1);
-    assert_int_equal(n, 2);
+    assert_int_equal(n, 3);
     assert_int_equal(store_int(f->store, &n, NULL, "SELECT 1 FROM sqlite_schema WHERE name = 'half'", ""), 0);
 }
 
