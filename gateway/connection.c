@@ -39,7 +39,7 @@ static void lost(struct connection *c, const char *why)
     }
 }
 
-static void cpu_grant(struct connection *c)
+void connection_grant_cpu(struct connection *c)
 {
     struct rusage u;
     struct rlimit r;
@@ -60,7 +60,7 @@ static void moved(struct connection *c, struct pace *p, size_t n)
         *p = (struct pace) { 0, 0 };
     c->moved += n;
     if (c->moved - c->moved_at_grant >= GRANT_BYTES)
-        cpu_grant(c);
+        connection_grant_cpu(c);
 }
 
 /* Adds time spent on waiting for the peer; too much of it for too little ends the connection. */

@@ -79,6 +79,10 @@ int connection_wait(struct connection *c, struct pollfd *fds, size_t n, int want
 /* How much may be written now without waiting. */
 size_t connection_room(const struct connection *c);
 
+/* Begins the CPU allowance (session_cpu) anew: at the start, and by itself with each 16 MiB moved. Who spends
+ * it all without that gets SIGXCPU, which ends the process wherever it is. */
+void connection_grant_cpu(struct connection *c);
+
 /* Counts time for which only the peer could have moved things on. */
 void connection_waited_for_peer(struct connection *c, uint64_t ms);
 

@@ -250,6 +250,7 @@ int connection_accept(struct connection *c, int fd, struct err *err)
     uint32_t seconds = REKEY_SECONDS;
 
     c->fd = fd;
+    connection_grant_cpu(c);
     set_socket(fd);
     if (ssh_options_set(c->ssh, SSH_OPTIONS_REKEY_DATA, &bytes) != SSH_OK ||
         ssh_options_set(c->ssh, SSH_OPTIONS_REKEY_TIME, &seconds) != SSH_OK)

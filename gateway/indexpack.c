@@ -150,7 +150,7 @@ static int turn(struct indexer *x, struct buf *pending, struct err *err)
         else if (n < 0 && errno != EAGAIN && errno != EINTR)
             fd_drop(&x->in); /* it reads no more: its exit tells why */
     }
-    if (reading && bits == 0)
+    if (reading)
         connection_waited_for_peer(x->c, loop_now() - begin);
     return 0;
 }
