@@ -21,7 +21,7 @@ declare -A libraries=(
     [sqlite3.h]="sql"
     [libssh/]="gateway daemon"
     [git2]="gateway builder daemon"
-    [yaml.h]="deployer"
+    [yaml.h]="gateway deployer"
     [wslay/]="deployer"
     [microhttpd.h]="web"
 )
@@ -80,7 +80,7 @@ result "the sources keep the layers" "$(check "$top_srcdir")"
 bad "a backward include is found" base/x.c $'#include "config.h"\n#include "sql/store.h"'
 bad "a sibling's include is found" gateway/x.c $'#include "config.h"\n#  include "deployer/target.h"'
 bad "one in a header of a folder below is found" deployer/kubernetes/x.h $'#include "config.h"\n#include "gateway/command.h"'
-bad "a library out of place is found" gateway/x.c $'#include "config.h"\n#include <yaml.h>'
+bad "a library out of place is found" builder/x.c $'#include "config.h"\n#include <yaml.h>'
 bad "a missing config.h is found" sql/x.c '#include <stdio.h>'
 good=$(mktemp -d "${TMPDIR:-/tmp}/slipway-layers-XXXXXX")
 mkdir "$good/daemon"
