@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
-"""No request fails while releases replace one another. ROLLOUTS and RATE in the environment make it longer."""
+"""No request fails while releases replace one another. ROLLOUTS and RATE in the environment make it longer.
+
+On a server of its own: where apps come and go, the router gets a new configuration and closes connections that are
+idle just then.
+"""
 
 import json
 import os
@@ -8,7 +12,7 @@ import subprocess
 import sys
 
 import harness
-from harness import Repo, check, new_name, page, ssh, url
+from harness import Repo, Server, check, new_name, page, ssh, url
 
 ROLLOUTS = int(os.environ.get("ROLLOUTS", 5))
 RATE = int(os.environ.get("RATE", 200))
@@ -57,12 +61,14 @@ def rollouts(instances):
 
 def test_one():
     """of one instance"""
-    rollouts(1)
+    with Server():
+        rollouts(1)
 
 
 def test_three():
     """of three instances"""
-    rollouts(3)
+    with Server():
+        rollouts(3)
 
 
 harness.main(globals())
