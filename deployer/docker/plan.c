@@ -25,8 +25,8 @@ static bool is_in_set(const struct container *c, int set)
 }
 
 /* The set for web: the live one where it has such containers already, else another that has (a release goes
- * on where its worker was cut off), else one without any container, else the one whose newest container is
- * the oldest: it drained the longest. */
+ * on where its worker was cut off), else the live one where all of it is gone (requests wait for it), else one
+ * without any container, else the one whose newest container is the oldest: it drained the longest. */
 static int set_choose(const struct plan_want *want, const struct containers *have, int live_set, bool again)
 {
     int64_t newest[SETS] = { 0 }, best = INT64_MAX;
@@ -49,6 +49,8 @@ static int set_choose(const struct plan_want *want, const struct containers *hav
             found = s;
     if (found >= 0)
         return found;
+    if (live_set >= 0 && newest[live_set] == 0)
+        return live_set;
     for (int s = 0; s < SETS; s++) {
         if (s != live_set && newest[s] < best) {
             best = newest[s];

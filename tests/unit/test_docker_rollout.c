@@ -75,7 +75,17 @@ static void test_first(void **state)
     assert_made(0, "web", 1);
     assert_made(1, "web", 2);
     assert_made(2, "worker", 1);
-    assert_int_equal(plan.set, 1); /* never the one that the router looks at */
+    assert_int_equal(plan.set, 0); /* nobody uses it */
+}
+
+/* All of the live set was removed: requests wait for its addresses. */
+static void test_lost(void **state)
+{
+    (void) state;
+    add("web", 1, "a", 1)->retired = true;
+    assert_int_equal(make(2, 0, 2, NULL), 0);
+    assert_int_equal(plan.set, 2);
+    assert_int_equal(plan.n_make, 2);
 }
 
 static void test_replace(void **state)
@@ -341,7 +351,7 @@ static void test_overdue(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        PLAN(test_first), PLAN(test_replace), PLAN(test_same), PLAN(test_scale), PLAN(test_stopped), PLAN(test_go_on),
+        PLAN(test_first), PLAN(test_lost), PLAN(test_replace), PLAN(test_same), PLAN(test_scale), PLAN(test_stopped), PLAN(test_go_on),
         PLAN(test_draining), PLAN(test_restart), PLAN(test_foreign), BOOT(test_up), BOOT(test_crash),
         BOOT(test_out_of_memory), BOOT(test_removed), BOOT(test_stopped_by_hand), BOOT(test_not_started),
         BOOT(test_silent), BOOT(test_overdue),
