@@ -25,6 +25,7 @@ gateway_libgateway_a_SOURCES = \
     gateway/receive_check.c \
     gateway/receive_finish.c \
     gateway/refs.c gateway/refs.h \
+    gateway/repack.c \
     gateway/request.c gateway/request.h \
     gateway/session.c gateway/session.h \
     gateway/sideband.c gateway/sideband.h \

@@ -45,6 +45,10 @@ int quarantine_connected(struct quarantine *q, const struct vec *new_oids, const
 int quarantine_migrate(struct quarantine *q, git_repository *repo, const struct vec *client_shallow,
                        bool *ret_cut, struct err *err);
 
+/* Joins packs where there are many: each push brings one, and git looks through all. Old builds' refs go
+ * first. Slow; for when nobody waits any more. Errors are logged. */
+void quarantine_repack(const struct conf *c, int64_t app_id);
+
 /* Removes what sessions that died have left, in all repositories. Errors are logged. */
 void quarantine_sweep(const struct conf *c);
 

@@ -151,6 +151,7 @@ int receive_take_in(struct receive *r, struct quarantine *q, struct err *err)
         log_error("%s", err->msg);
         return err_set(err, ERR_FAILED, "the server cannot store the push");
     }
+    r->s->repack = r->app.id;
     return 0;
 }
 

@@ -167,6 +167,7 @@ static bool vec_has(const struct vec *v, const char *s)
     return false;
 }
 
+/* A build's private ref. */
 struct numbered { int64_t id; char oid[OID_HEX + 1]; };
 
 static int newer_first(const void *a, const void *b)
@@ -176,38 +177,78 @@ static int newer_first(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* Commits of the newest builds that are here with all that is behind them. */
-static int add_builds(git_repository *repo, struct advert *a, const char *live, bool *ret_live_complete,
-                      struct err *err)
+/* The private refs below a prefix, newest first; the caller frees them. */
+static int list_builds(git_repository *repo, const char *prefix, struct numbered **ret, size_t *ret_n,
+                       struct err *err)
 {
+    cleanup_free char *glob = xasprintf("%s*", prefix);
     git_reference_iterator *it = NULL;
     struct numbered *v = NULL;
     size_t n = 0, cap = 0;
     const char *name;
 
-    if (git_reference_iterator_glob_new(&it, repo, PRIVATE_BUILDS "*") < 0)
+    if (git_reference_iterator_glob_new(&it, repo, glob) < 0)
         return git_failed(err, "cannot list refs");
     while (git_reference_next_name(&name, it) == 0) {
         if (n == cap) {
             cap = cap == 0 ? 64 : cap * 2;
             v = xrealloc_n(v, cap, sizeof(*v));
         }
-        v[n].id = strtoll(name + strlen(PRIVATE_BUILDS), NULL, 10);
+        v[n].id = strtoll(name + strlen(prefix), NULL, 10);
         ref_value(repo, name, v[n].oid);
-        if (live[0] != '\0' && strcmp(v[n].oid, live) == 0)
-            *ret_live_complete = true;
         if (v[n].oid[0] != '\0')
             n++;
     }
     git_reference_iterator_free(it);
     if (n > 0)
         qsort(v, n, sizeof(*v), newer_first);
-    for (size_t i = 0; i < n && a->have.n < HAVE_MAX; i++) {
-        if (!vec_has(&a->have, v[i].oid))
+    *ret = v;
+    *ret_n = n;
+    return 0;
+}
+
+/* Commits of the newest builds that are here with all that is behind them. */
+static int add_builds(git_repository *repo, struct advert *a, const char *live, bool *ret_live_complete,
+                      struct err *err)
+{
+    struct numbered *v = NULL;
+    size_t n = 0;
+
+    if (list_builds(repo, PRIVATE_BUILDS, &v, &n, err) < 0)
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(v[i].oid, live) == 0)
+            *ret_live_complete = true;
+        if (a->have.n < HAVE_MAX && !vec_has(&a->have, v[i].oid))
             vec_add(&a->have, v[i].oid);
     }
     free(v);
     return 0;
+}
+
+int refs_forget_builds(const char *path, size_t keep, struct err *err)
+{
+    static const char *const prefixes[] = { PRIVATE_BUILDS, PRIVATE_SHALLOW };
+    git_repository *repo = NULL;
+    int rc = 0;
+
+    if (git_repository_open_bare(&repo, path) < 0)
+        return git_failed(err, "cannot open the repository");
+    for (size_t p = 0; p < countof(prefixes) && rc == 0; p++) {
+        struct numbered *v = NULL;
+        size_t n = 0;
+
+        rc = list_builds(repo, prefixes[p], &v, &n, err);
+        for (size_t i = keep; i < n && rc == 0; i++) {
+            cleanup_free char *name = xasprintf("%s%" PRId64, prefixes[p], v[i].id);
+
+            if (git_reference_remove(repo, name) < 0)
+                rc = git_failed(err, "cannot remove a ref");
+        }
+        free(v);
+    }
+    git_repository_free(repo);
+    return rc;
 }
 
 static int add_tags(git_repository *repo, struct advert *a, struct err *err)

@@ -55,6 +55,9 @@ int advert_write(const struct advert *a, const struct app *app, bool version_1, 
 /* Keeps a build's commit. */
 int refs_keep_build(git_repository *repo, int64_t build_id, const char *commit, bool shallow, struct err *err);
 
+/* Removes the private refs of all but the newest `keep` builds. What is live keeps its commit by its branch. */
+int refs_forget_builds(const char *repo, size_t keep, struct err *err);
+
 /* Makes, moves or deletes a ref as the client's command says, if it still is what the client believes.
  * With any_old an existing ref is not moved, but one that is the same already is fine. */
 int refs_update(git_repository *repo, const struct push_ref *r, bool any_old, struct err *err);

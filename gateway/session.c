@@ -8,6 +8,7 @@
 #include "gateway/auth.h"
 #include "gateway/gateway.h"
 #include "gateway/handoff.h"
+#include "gateway/quarantine.h"
 #include "gateway/request.h"
 #include "sql/tables.h"
 
@@ -184,6 +185,8 @@ static int serve_connection(struct connection *conn, struct auth *auth, int fd, 
     if (conn->gone_why != NULL && !conn->peer_closed)
         log_info("%s", conn->gone_why);
     log_info("ended with exit code %d", code);
+    if (s.repack != 0)
+        quarantine_repack(s.conf, s.repack);
     if (store_now() - auth->key.last_used_at > KEY_USED_MS && keys_used(s.store, auth->key.id, err) < 0)
         log_warn("cannot note the use of a key: %s", err->msg);
     return 0;

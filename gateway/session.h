@@ -15,6 +15,7 @@ struct session {
     const struct user *user;
     const struct key *key;
     char address[64];        /* of the peer, without port */
+    int64_t repack;          /* app whose repository has grown; 0: none */
 };
 
 /* The person's end as commands see it: standard streams over the channel. */

@@ -1,6 +1,7 @@
 """An SSH client that does what OpenSSH's would not: paramiko with its own limits taken away."""
 
 import socket
+import time
 
 import paramiko
 
@@ -32,6 +33,13 @@ class RawClient:
         c = self.channel()
         c.exec_command(line)
         return c
+
+    def ended(self, seconds=30):
+        """True where the server has ended the connection. (The socket's bytes are paramiko's to read.)"""
+        end = time.monotonic() + seconds
+        while self.transport.is_active() and time.monotonic() < end:
+            time.sleep(0.05)
+        return not self.transport.is_active()
 
     def close(self):
         self.transport.close()

@@ -398,6 +398,21 @@ def test_may_create():
     assert "not found" in again.push().all
 
 
+def test_repack():
+    """after many pushes the packs of a repository are joined, and all is still there"""
+    repo = new_app()
+    packs = fixture.repository(repo.app) / "objects" / "pack"
+    for i in range(52):
+        repo.commit(f"c{i}", {"a.txt": f"{i}\n"})
+        check(repo.push("-q", "k8s", f"HEAD:refs/tags/t{i}"))
+    until(lambda: len(list(packs.glob("*.pack"))) <= 3)
+    until(lambda: "repacked the repository" in fixture.log_text())
+    check(repo.push())
+    r, path = clone(repo.app)
+    check(r)
+    check(run(["git", "fsck", "--full"], cwd=path))
+
+
 def test_many_pushes():
     """12 pushes at once to one app: each is built once, in order, and the last one is live"""
     repo = new_app()
