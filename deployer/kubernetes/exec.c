@@ -169,7 +169,7 @@ int kubernetes_exec(struct target *t, const struct app *app, const struct target
     exec = exec_path(path, q, mark);
     if (remote_init(&r, t->kube, io->fd, q->tty.is, err) < 0)
         return -1;
-    rc = remote_connect(&r, exec, q->tty.cols, q->tty.rows, NULL, 0, err);
+    rc = remote_connect(&r, exec, q->tty.cols, q->tty.rows, err);
     if (rc == 0) {
         end = remote_pump(&r, err);
         rc = end_judge(&r, end, q->instance, ret_exit, err);

@@ -6,6 +6,7 @@ deployer_libdeployer_a_SOURCES += \
     deployer/kubernetes/cluster.h \
     deployer/kubernetes/credential.c deployer/kubernetes/credential.h \
     deployer/kubernetes/exec.c \
+    deployer/kubernetes/gate.c deployer/kubernetes/gate.h \
     deployer/kubernetes/instances.c deployer/kubernetes/instances.h \
     deployer/kubernetes/job.c \
     deployer/kubernetes/kind.c \

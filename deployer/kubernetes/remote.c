@@ -4,7 +4,9 @@
 
 #include "base/ipc.h"
 #include "base/json.h"
+#include "base/loop.h"
 #include "base/mem.h"
+#include "deployer/kubernetes/gate.h"
 #include "deployer/kubernetes/websocket.h"
 
 #include <errno.h>
@@ -21,6 +23,8 @@
 #define READ_MAX (64 * 1024)
 #define STDIN_PIECE 32768        /* of one message, as kubectl sends it */
 #define SIZE_MAX_CELLS 10000     /* of a terminal, either way */
+#define ASK_MS 250               /* an answer takes milliseconds; one that was lost is asked for again */
+#define GATE_MS 30000            /* a node that is so slow is not well */
 #define END_OF_FILE 4            /* ^D, what a terminal makes an end of input of */
 
 enum { EVENT_SESSION, EVENT_SOCKET, EVENT_SIGNAL };
@@ -145,7 +149,7 @@ static int frames_take(struct remote *r)
 
 static bool wants_input(const struct remote *r)
 {
-    return r->ws != NULL && websocket_queued(r->ws) < HIGH_WATER;
+    return r->ws != NULL && (r->gate == NULL || r->gone_through) && websocket_queued(r->ws) < HIGH_WATER;
 }
 
 /* 1: something came, 0: nothing is there, -1: the session has ended. */
@@ -181,7 +185,8 @@ static void on_message(void *arg, const uint8_t *message, size_t n)
     enum channel channel;
     const char *data;
 
-    if (channels_take(message, n, &r->status, &channel, &data, &n))
+    if (channels_take(message, n, &r->status, &channel, &data, &n) &&
+        (r->gate == NULL || gate_take(r->gate, channel, data, n, &data, &n)))
         frame_put(r, channel == CHANNEL_STDERR ? IPC_STDERR : IPC_STDOUT, data, n);
 }
 
@@ -265,12 +270,12 @@ void remote_say(struct remote *r, const char *line)
     (void) flush(r);
 }
 
-int remote_output(struct remote *r, const char *data, size_t n)
+int remote_error(struct remote *r, const char *data, size_t n)
 {
     while (n > 0) {
         size_t piece = n < HIGH_WATER ? n : HIGH_WATER;
 
-        frame_put(r, IPC_STDOUT, data, piece);
+        frame_put(r, IPC_STDERR, data, piece);
         if (flush(r) != REMOTE_OPEN)
             return -1;
         data += piece;
@@ -279,8 +284,7 @@ int remote_output(struct remote *r, const char *data, size_t n)
     return 0;
 }
 
-int remote_connect(struct remote *r, const char *path, int cols, int rows, const char *first, size_t n,
-                   struct err *err)
+int remote_connect(struct remote *r, const char *path, int cols, int rows, struct err *err)
 {
     if (kube_websocket(r->kube, path, &r->ws, err) < 0)
         return -1;
@@ -290,16 +294,42 @@ int remote_connect(struct remote *r, const char *path, int cols, int rows, const
     if (watch_fd(r, EPOLL_CTL_ADD, websocket_fd(r->ws), EPOLLIN, EVENT_SOCKET) < 0)
         return err_errno(err, "cannot wait for events");
     resize_send(r, cols, rows);
-    stdin_send(r, first, n);
+    r->ask_at = loop_now();
+    r->give_up_at = r->ask_at + GATE_MS;
     return 0;
+}
+
+/* Asks, asks again, goes. Returns ms until it wants to be called again; -1: no time; -2: nobody answers. */
+static int gate_pass(struct remote *r)
+{
+    uint64_t now = loop_now();
+
+    if (r->gate == NULL || r->gone_through)
+        return -1;
+    if (gate_answered(r->gate)) {
+        r->gone_through = true;
+        stdin_send(r, GATE_GO, strlen(GATE_GO));
+        return 0;
+    }
+    if (now >= r->give_up_at)
+        return -2;
+    if (now >= r->ask_at) {
+        r->ask_at = now + ASK_MS;
+        stdin_send(r, GATE_ASK, strlen(GATE_ASK));
+        return 0;
+    }
+    return (int) (r->ask_at - now);
 }
 
 enum remote_end remote_pump(struct remote *r, struct err *err)
 {
     for (;;) {
         int rc = websocket_service(r->ws, on_message, has_room, r, err), in, out;
+        int again = rc == 0 ? gate_pass(r) : -1, ms;
         enum remote_end end;
 
+        if (again == -2)
+            return err_set(err, ERR_FAILED, "the container doesn't answer"), REMOTE_BROKEN;
         out = session_write(r);
         in = rc == 0 && wants_input(r) ? session_read(r) : 0;
         if (in < 0 || out < 0)
@@ -310,9 +340,10 @@ enum remote_end remote_pump(struct remote *r, struct err *err)
             /* A server that has said how it ended need not close in order. */
             return end != REMOTE_OPEN ? end : rc > 0 || r->status.is ? REMOTE_ENDED : REMOTE_BROKEN;
         }
-        if (in > 0 || out > 0)
+        if (in > 0 || out > 0 || again == 0)
             continue;
-        end = remote_wait(r, websocket_timeout(r->ws));
+        ms = websocket_timeout(r->ws);
+        end = remote_wait(r, again > 0 && again < ms ? again : ms);
         if (end != REMOTE_OPEN)
             return end;
     }

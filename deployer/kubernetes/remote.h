@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+struct gate;
 struct websocket;
 
 /* What ended waiting. */
@@ -27,20 +28,21 @@ struct remote {
     bool tty;
     struct websocket *ws;    /* NULL: not connected yet; then only remote_wait may be called */
     struct channels_status status;
+    struct gate *gate;       /* the caller's; NULL: there is none */
+    bool gone_through;       /* the gate was told to open */
     /* The rest is private. */
     int epoll, signals;
     struct buf in, out;      /* frames */
     bool input_ended;
+    uint64_t ask_at, give_up_at; /* of the gate */
 };
 
 /* SIGTERM is taken over from here on. */
 int remote_init(struct remote *r, struct kube *k, int fd, bool tty, struct err *err);
 void remote_release(struct remote *r);
 
-/* Connects to an attach or exec, gives it the terminal's size (0: unknown) and what else it shall get first
- * (n bytes of standard input). */
-int remote_connect(struct remote *r, const char *path, int cols, int rows, const char *first, size_t n,
-                   struct err *err);
+/* Connects to an attach or exec and gives it the terminal's size (0: unknown). */
+int remote_connect(struct remote *r, const char *path, int cols, int rows, struct err *err);
 
 /* Ends the connection to the container. */
 void remote_disconnect(struct remote *r);
@@ -48,12 +50,12 @@ void remote_disconnect(struct remote *r);
 /* One round of waiting before the connection is there, driving the cluster's watches: timeout_ms as in
  * kube_poll. */
 enum remote_end remote_wait(struct remote *r, int timeout_ms);
-/* Moves bytes until something ends; err with REMOTE_BROKEN. Watches are driven, but not serviced. */
+/* Moves bytes until something ends, first through the gate; err with REMOTE_BROKEN. Watches are driven, but not serviced. */
 enum remote_end remote_pump(struct remote *r, struct err *err);
 
 /* Text for the person, beside the command's: to standard error, with the line's end that the terminal needs. */
 void remote_say(struct remote *r, const char *line);
-/* Output that was had in another way. -1 where the person is gone. */
-int remote_output(struct remote *r, const char *data, size_t n);
+/* The same for text of any form (n bytes). -1 where the person is gone. */
+int remote_error(struct remote *r, const char *data, size_t n);
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "deployer/kubernetes/gate.h"
 #include "deployer/kubernetes/pod.h"
 #include "deployer/kubernetes/remote.h"
 #include "deployer/kubernetes/runs.h"
@@ -23,18 +24,11 @@
 #define ATTACH_MS 10000
 #define END_MS 60000          /* the node tells how a container ended within a second or two */
 
-/* An attached command begins when somebody listens: until then a shell waits in its place for one line,
- * so that no output is lost, and a terminal has its size. A terminal is told to go on by an end of file,
- * which it doesn't echo. Needs sh in the image, as run commands do. */
-#define GATE "IFS= read -r gate; "
-#define GATE_TTY "stty cols %d rows %d 2>/dev/null; " GATE
-#define GATE_OPEN "\n"
-#define GATE_OPEN_TTY "\004"
-
 struct run {
     struct target *target;
     const struct target_run *query;
     struct remote remote;
+    struct gate gate;        /* of an attached one */
     char *namespace_, *path, *name, *uid;
     /* fed by the watch */
     struct kube_watch *watch;
@@ -48,11 +42,10 @@ struct run {
 
 /* --- making it */
 
-static void command_make(const struct target_run *q, struct vec *ret)
+static void command_make(const struct run *r, struct vec *ret)
 {
-    cleanup_free char *gate = q->detached ? xstrdup("")
-                            : q->tty.is && q->tty.cols > 0 && q->tty.rows > 0
-                                ? xasprintf(GATE_TTY, q->tty.cols, q->tty.rows) : xstrdup(GATE);
+    const struct target_run *q = r->query;
+    cleanup_free char *gate = q->detached ? xstrdup("") : gate_script(&r->gate, q->tty.cols, q->tty.rows);
 
     if (q->process == NULL) {
         run_command(ret, gate, q->argv, q->shell);
@@ -92,7 +85,7 @@ static int run_create(struct run *r, const struct target_release *release, char 
     if (!q->detached && (owner = run_owner(err)) == NULL)
         return -1;
     m.owner = owner;
-    command_make(q, &command);
+    command_make(r, &command);
     if (rendering_make(r->target, release, &g, err) < 0)
         return -1;
     for (int i = 0; rc < 0 && i < NUMBER_TRIES; i++) {
@@ -204,7 +197,7 @@ static char *attach_path(const struct run *r)
                      r->query->tty.is ? "false" : "true", r->query->tty.is ? "true" : "false");
 }
 
-/* Attaches and opens the gate. REMOTE_OPEN: attached, or it has ended before. */
+/* Attaches. REMOTE_OPEN: attached, or it has ended before. */
 static enum remote_end attach(struct run *r, struct err *err)
 {
     const struct target_tty *tty = &r->query->tty;
@@ -215,7 +208,7 @@ static enum remote_end attach(struct run *r, struct err *err)
         enum remote_end end = REMOTE_OPEN;
 
         err_clear(err);
-        if (remote_connect(&r->remote, path, tty->cols, tty->rows, tty->is ? GATE_OPEN_TTY : GATE_OPEN, 1, err) == 0)
+        if (remote_connect(&r->remote, path, tty->cols, tty->rows, err) == 0)
             return REMOTE_OPEN;
         /* Nothing runs yet behind the gate, so it can be tried again. */
         if (r->remote.ws != NULL || err->code == ERR_DENIED || loop_now() >= until)
@@ -252,13 +245,21 @@ static enum remote_end end_wait(struct run *r, struct err *err)
     return REMOTE_OPEN;
 }
 
-/* What a container printed that nobody could attach to. */
+/* What a container printed that ended before its gate was open: why it could not begin. */
 static void late_output(struct run *r)
 {
     cleanup_free char *path = xasprintf("%s/log?container=" CONTAINER, r->path), *text = NULL;
 
-    if (kube_get_text(r->target->kube, path, &text, NULL) == 0)
-        (void) remote_output(&r->remote, text, strlen(text));
+    if (kube_get_text(r->target->kube, path, &text, NULL) < 0)
+        return;
+    for (const char *p = text; *p != '\0';) {
+        size_t n = strcspn(p, "\n");
+
+        n += p[n] == '\n';
+        if (!gate_is_line(p, n) && remote_error(&r->remote, p, n) < 0)
+            return;
+        p += n;
+    }
 }
 
 #define EXIT_TIMED_OUT 124 /* as timeout(1) */
@@ -282,6 +283,8 @@ static int exit_take(struct run *r, int *ret_exit, struct err *err)
     if (!p->end.is && !overdue)
         return err_set(err, ERR_FAILED, "%s was ended by the cluster: %s", r->name,
                        p->phase_reason != NULL ? p->phase_reason : "no reason is known");
+    if (!r->remote.gone_through && p->end.is && p->end.code == GATE_EXIT)
+        return err_set(err, ERR_DOWN, "%s did not begin: the connection to it was lost", r->name);
     *ret_exit = p->end.is ? p->end.code : EXIT_TIMED_OUT;
     return 0;
 }
@@ -307,7 +310,11 @@ static enum remote_end run_follow(struct run *r, struct err *err)
     end = remote_pump(&r->remote, err);
     if (end == REMOTE_BROKEN)
         return err_wrap(err, "%s lost its connection and was ended", r->name), REMOTE_BROKEN;
-    return end == REMOTE_ENDED ? end_wait(r, err) : end;
+    if (end == REMOTE_ENDED)
+        end = end_wait(r, err);
+    if (end == REMOTE_OPEN && !r->remote.gone_through)
+        late_output(r);
+    return end;
 }
 
 static int run_attached(struct run *r, const struct target_release *release, char *number, int *ret_exit,
@@ -349,8 +356,11 @@ int kubernetes_run(struct target *t, const struct target_release *release, const
     } else {
         rc = remote_init(&r.remote, t->kube, io->fd, q->tty.is, err);
         if (rc == 0) {
+            gate_init(&r.gate, q->tty.is);
+            r.remote.gate = &r.gate;
             rc = run_attached(&r, release, number, ret_exit, err);
             remote_release(&r.remote);
+            gate_release(&r.gate);
         }
     }
     pod_release(&r.pod);

@@ -5,6 +5,7 @@
 #include "base/ipc.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "deployer/kubernetes/gate.h"
 #include "deployer/kubernetes/pod.h"
 #include "deployer/log_lines.h"
 #include "deployer/text.h"
@@ -169,6 +170,8 @@ static void on_line(void *arg, const char *line, size_t n)
 {
     struct run_log *l = arg;
 
+    if (gate_is_line(line, n))
+        return;
     (void) buf_add(&l->out, line, n);
     (void) buf_addch(&l->out, '\n');
 }

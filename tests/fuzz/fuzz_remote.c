@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "deployer/kubernetes/channels.h"
+#include "deployer/kubernetes/gate.h"
 #include "deployer/kubernetes/websocket_head.h"
 
 #include <stdint.h>
@@ -14,6 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     struct channels_status status = { 0 };
+    struct gate gate;
     struct websocket_head head;
     struct err err = ERR_INIT;
 
@@ -23,20 +25,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         data += head.len;
         n -= head.len;
     }
+    gate_init(&gate, false);
+    memcpy(gate.token + sizeof(GATE_PREFIX) - 1, "0123456789abcdef", 16);
     while (n > 0) {
         const uint8_t *end = memchr(data, '\n', n);
         size_t len = end != NULL ? (size_t) (end - data) : n, part;
         enum channel channel;
         const char *at;
 
-        if (channels_take(data, len, &status, &channel, &at, &part) &&
-            (at != (const char *) data + 1 || part != len - 1))
-            abort();
+        if (channels_take(data, len, &status, &channel, &at, &part)) {
+            if (at != (const char *) data + 1 || part != len - 1)
+                abort();
+            if (gate_take(&gate, channel, at, part, &at, &part) && part > len - 1)
+                abort();
+        }
         if (status.is && (status.exit_code < -1 || status.exit_code > 255))
             abort();
         status.is = false;
         data += len + (end != NULL);
         n -= len + (end != NULL);
     }
+    gate_release(&gate);
     return 0;
 }

@@ -4,7 +4,9 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/spawn.h"
 #include "deployer/kubernetes/channels.h"
+#include "deployer/kubernetes/gate.h"
 #include "deployer/kubernetes/instances.h"
 #include "deployer/kubernetes/runs.h"
 #include "deployer/kubernetes/websocket_head.h"
@@ -16,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -120,6 +123,119 @@ static void test_status(void **state)
         assert_true(s.is);
         assert_int_equal(s.exit_code, cases[i].code);
         assert_string_equal(s.message, cases[i].message);
+    }
+}
+
+/* --- the gate */
+
+static bool gate_give(struct gate *g, enum channel channel, const char *text, const char *expect)
+{
+    const char *data;
+    size_t n;
+
+    if (!gate_take(g, channel, text, strlen(text), &data, &n)) {
+        assert_null(expect);
+        return false;
+    }
+    assert_non_null(expect);
+    assert_int_equal(n, strlen(expect));
+    assert_memory_equal(data, expect, n);
+    return true;
+}
+
+static void test_gate(void **state)
+{
+    cleanup_free char *answer = NULL, *go = NULL;
+    struct gate g;
+
+    (void) state;
+    gate_init(&g, false);
+    answer = xasprintf("%s?\n", g.token);
+    go = xasprintf("%s?\n%s!\nfirst", g.token, g.token);
+    gate_give(&g, CHANNEL_STDOUT, "something before\n", NULL);
+    gate_give(&g, CHANNEL_STDOUT, answer, NULL);
+    assert_false(gate_answered(&g)); /* standard error has not */
+    for (const char *p = answer; *p != '\0'; p++) {
+        char byte[] = { *p, '\0' };
+
+        gate_give(&g, CHANNEL_STDERR, byte, NULL);
+    }
+    assert_true(gate_answered(&g));
+    gate_give(&g, CHANNEL_STDOUT, go, "first");
+    gate_give(&g, CHANNEL_STDOUT, answer, answer); /* from here on all is the command's */
+    gate_give(&g, CHANNEL_STDERR, "late", NULL);
+    assert_true(gate_is_line(answer, strlen(answer)));
+    assert_false(gate_is_line("slipway-gat", 11));
+    gate_release(&g);
+
+    gate_init(&g, true);
+    free(answer);
+    answer = xasprintf("?\r\n%s?\r\ngo\r\n%s!\r", g.token, g.token);
+    gate_give(&g, CHANNEL_STDOUT, answer, NULL);
+    assert_true(gate_answered(&g));
+    gate_give(&g, CHANNEL_STDOUT, "\n", NULL);
+    gate_give(&g, CHANNEL_STDOUT, "x", "x");
+    gate_release(&g);
+}
+
+/* The script, by a real shell: the command gets what stands behind "go", and nothing of the gate's is left. */
+static void test_gate_script(void **state)
+{
+    static const struct { const char *input, *out; int code; } cases[] = {
+        { "go\nrest", "!rest|1|", 3 }, { "?\n?\ngo\nrest\n", "?" "?!rest\n|1|", 3 }, { "?\n", "?", GATE_EXIT },
+        { "", "", GATE_EXIT },
+    };
+
+    (void) state;
+    for (size_t i = 0; i < countof(cases); i++) {
+        cleanup_free char *script = NULL, *shell = NULL, *expect = NULL;
+        cleanup_buf struct buf out;
+        struct gate g;
+        FILE *pipe_in;
+        char path[] = "/tmp/slipway-gate-XXXXXX";
+        const char *argv[] = { "sh", "-c", NULL, NULL };
+        cleanup_close int fd = mkstemp(path), result = -1;
+        struct spawn s = SPAWN_INIT;
+        struct err err = ERR_INIT;
+        const char *data;
+        int status;
+        pid_t pid;
+
+        buf_init(&out, 4096);
+        assert_true(fd >= 0);
+        (void) unlink(path);
+        pipe_in = tmpfile();
+        assert_non_null(pipe_in);
+        (void) fputs(cases[i].input, pipe_in);
+        rewind(pipe_in);
+        gate_init(&g, false);
+        script = gate_script(&g, 0, 0);
+        shell = xasprintf("%scat; printf '|%%s|%%s' \"$m\" \"$(set | grep -i slipway_gate)\"; exit 3", script);
+        argv[2] = shell;
+        s.path = "/bin/sh";
+        s.argv = (char *const *) (uintptr_t) argv;
+        s.env = (char *const[]) { (char *) "PATH=/usr/bin:/bin", (char *) "m=1", NULL };
+        s.fd_in = fileno(pipe_in);
+        s.fd_out = fd;
+        pid = spawn_start(&s, NULL, &err);
+        assert_true(pid > 0);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        (void) fclose(pipe_in);
+        assert_int_equal(WEXITSTATUS(status), cases[i].code);
+        assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+        result = dup(fd);
+        data = buf_reserve(&out, 4000);
+        buf_added(&out, (size_t) read(result, (char *) (uintptr_t) data, 4000));
+        expect = xstrdup("");
+        for (const char *p = cases[i].out; *p != '\0'; p++) {
+            char *more = *p == '?' || *p == '!' ? xasprintf("%s%s%c\n", expect, g.token, *p)
+                                                : xasprintf("%s%c", expect, *p);
+
+            free(expect);
+            expect = more;
+        }
+        assert_string_equal(buf_str(&out), expect);
+        gate_release(&g);
     }
 }
 
@@ -342,6 +458,7 @@ int main(void)
         cmocka_unit_test(test_status),  cmocka_unit_test(test_requests), cmocka_unit_test(test_target_without),
         cmocka_unit_test(test_names),   cmocka_unit_test(test_owner),    cmocka_unit_test(test_command),
         cmocka_unit_test(test_manifest), cmocka_unit_test(test_pods),
+        cmocka_unit_test(test_gate),     cmocka_unit_test(test_gate_script),
     };
 
     json_init();
