@@ -41,6 +41,11 @@ def _remove():
         if p.poll() is None:
             p.kill()
         p.wait()
+    found = [n for n, line in enumerate(log_text().splitlines()) if "Sanitizer" in line or "runtime error" in line]
+    if found:
+        print("not ok - the sanitizers found something in the server")
+        for line in log_text().splitlines()[found[0]:found[0] + 40]:
+            print("# " + line)
     shutil.rmtree(SERVER, ignore_errors=True)
 
 
