@@ -340,7 +340,7 @@ static int run_attached(struct run *r, const struct target_release *release, cha
         rc = 0;
     remote_disconnect(&r->remote);
     kube_watch_close(r->watch);
-    (void) run_delete(r->target, r->path, false, NULL);
+    (void) run_delete(r->target, r->path, NULL);
     return rc;
 }
 

@@ -70,14 +70,12 @@ static json_t *pods_get(struct target *t, const char *namespace_, const char *nu
     return kube_do(t->kube, "GET", path, NULL, NULL, &list, err) == 0 ? list : NULL;
 }
 
-int run_delete(struct target *t, const char *path, bool now, struct err *err)
+int run_delete(struct target *t, const char *path, struct err *err)
 {
     json_auto_t *options = json_pack("{s:s, s:s, s:s}", "apiVersion", "v1", "kind", "DeleteOptions",
                                      "propagationPolicy", "Background");
     struct err why = ERR_INIT;
 
-    if (now)
-        json_object_set_new(options, "gracePeriodSeconds", json_integer(0));
     if (kube_do(t->kube, "DELETE", path, NULL, options, NULL, &why) == 0 || why.code == ERR_NOT_FOUND)
         return 0;
     if (err != NULL)
@@ -97,7 +95,7 @@ void runs_sweep(struct target *t, const char *namespace_, const json_t *list)
             !run_owner_is_dead(owner))
             continue;
         path = kind_path_of("Pod", namespace_, json_str(o, "metadata.name", ""));
-        (void) run_delete(t, path, false, NULL);
+        (void) run_delete(t, path, NULL);
         n++;
     }
 }
@@ -156,7 +154,7 @@ int kubernetes_run_stop(struct target *t, const struct app *app, const char *nam
     own = xasprintf("run-%s", number);
     job = kind_path_of("Job", namespace_, own);
     path = kind_path_of("Pod", namespace_, json_str(pod, "metadata.name", ""));
-    return run_delete(t, job, false, err) < 0 || run_delete(t, path, false, err) < 0 ? -1 : 0;
+    return run_delete(t, job, err) < 0 || run_delete(t, path, err) < 0 ? -1 : 0;
 }
 
 /* --- their output */

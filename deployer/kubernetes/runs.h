@@ -8,8 +8,8 @@
 /* Reads the Pod of one; -1 where it is none. Release *ret. Pure. */
 int run_read(const json_t *pod, struct target_one_off *ret);
 
-/* Deletes a pod or Job of one-off commands; a missing one is fine. now: without time to end itself. */
-int run_delete(struct target *t, const char *path, bool now, struct err *err);
+/* Deletes a pod or Job of one-off commands; a missing one is fine. */
+int run_delete(struct target *t, const char *path, struct err *err);
 
 /* Deletes those of `list`, a PodList, whose owner was killed before it could. */
 void runs_sweep(struct target *t, const char *namespace_, const json_t *list);
