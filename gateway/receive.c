@@ -142,6 +142,8 @@ static int report(struct receive *r, const char *unpack)
         if (ref->reason != NULL)
             log_info("%s refused: %s", ref->name, ref->reason);
     }
+    if (r->build_id == 0)
+        receive_audit(r, push_all_refused(&r->push) ? ERR_FAILED : 0);
     if (!r->push.report_status) {
         if (push_any_refused(&r->push))
             sideband_fatal(&r->sideband, "the push was refused");

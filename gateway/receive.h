@@ -33,6 +33,7 @@ struct receive {
     struct policy_result policy;
     uint64_t pack_bytes;
     bool cut;                /* the pushed history is shallow */
+    int64_t build_id;        /* once queued */
 };
 void receive_release(struct receive *r);
 
@@ -46,6 +47,9 @@ void receive_check(struct receive *r);
 /* Creates the app where it is new, moves the objects in, makes and moves tags (without --atomic), and all
  * refs where nothing is built. */
 int receive_take_in(struct receive *r, struct quarantine *q, struct err *err);
+
+/* Writes who pushed what, and what came of it so far: 0, or ERR_FAILED where it was refused. */
+void receive_audit(struct receive *r, int result);
 
 /* Queues the build and waits for its end, then what is left to do for the refs. -1: the peer has gone. */
 int receive_finish(struct receive *r);

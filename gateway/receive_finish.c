@@ -18,6 +18,31 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* --- the audit row of a push, whatever came of it */
+
+void receive_audit(struct receive *r, int result)
+{
+    const struct push_ref *ref = r->deploy != NULL ? r->deploy : &r->push.refs[0];
+    char verb[] = "push";
+    cleanup_free char *build = r->build_id != 0 ? xasprintf(" build %" PRId64, r->build_id) : xstrdup("");
+    cleanup_free char *detail = xasprintf("%s %.12s%s%s%s", ref->name, ref->new, build,
+                                          ref->reason != NULL ? ": " : "", ref->reason != NULL ? ref->reason : "");
+    struct err err = ERR_INIT;
+    struct audit_row a = {
+        .at = store_now(),
+        .user = r->s->user->name,
+        .fingerprint = r->s->key->fingerprint,
+        .address = (char *) r->s->address,
+        .app = r->app.name,
+        .verb = verb,
+        .detail = detail,
+        .result = result,
+    };
+
+    if (audit_add(r->s->store, &a, &err) < 0)
+        log_error("cannot write the audit row: %s", err.msg);
+}
+
 /* --- an app that its first push creates */
 
 int receive_new_app_prepare(struct receive *r, const char *name, struct err *err)
@@ -195,26 +220,6 @@ static int queue(struct receive *r, int64_t *ret_id, struct err *err)
     return refs_keep_build(r->repo, *ret_id, r->deploy->new, r->cut, err);
 }
 
-static void audit(struct receive *r, int64_t build_id, int result)
-{
-    struct err err = ERR_INIT;
-    cleanup_free char *detail = xasprintf("%s %s build %" PRId64, r->app.deploy_branch, r->deploy->new, build_id);
-    char verb[] = "push";
-    struct audit_row a = {
-        .at = store_now(),
-        .user = r->s->user->name,
-        .fingerprint = r->s->key->fingerprint,
-        .address = (char *) r->s->address,
-        .app = r->app.name,
-        .verb = verb,
-        .detail = detail,
-        .result = result,
-    };
-
-    if (audit_add(r->s->store, &a, &err) < 0)
-        log_error("cannot write the audit row: %s", err.msg);
-}
-
 /* "v8 failed: web crashed; v7 kept; see: builds:output 57" */
 static void refuse_failed(struct receive *r, const struct build *b)
 {
@@ -299,7 +304,8 @@ static int deploy(struct receive *r)
     (void) snprintf(id_text, sizeof(id_text), "%" PRId64, id);
     log_set(LOG_BUILD, id_text);
     log_info("queued %s", r->deploy->new);
-    audit(r, id, 0);
+    r->build_id = id;
+    receive_audit(r, 0); /* now: what follows may never come to its end */
     if (r->detach) {
         /* What is live is told by the branch, and it moves when the build is live. */
         (void) io_outf(&r->sideband.io, "-----> Build %" PRId64 " goes on without you; %s moves when it is live\n"

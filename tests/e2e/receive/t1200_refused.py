@@ -68,6 +68,8 @@ def test_other_branch():
     with Unchanged(repo):
         r = refused(repo.push("k8s", "main:refs/heads/feature"), f"{repo.app} deploys main; nothing was deployed")
         assert r.code == 1
+    verb, detail, result = row("SELECT verb, detail, result FROM audit WHERE app = ? ORDER BY id DESC LIMIT 1", repo.app)
+    assert (verb, result) == ("push", 1) and "refs/heads/feature" in detail and "deploys main" in detail, detail
 
 
 def test_delete_branch():
