@@ -1,9 +1,9 @@
 """A load generator: requests at a fixed rate, half of them POST, over connections that are kept.
 
-    python3 load.py http://shop.localhost:8080/ RATE
+    python3 load.py http://shop.localhost:8080/ RATE [fresh]
 
 Sends until its standard input ends, then prints one JSON object: requests sent, failed (no answer, or a status
-other than 200), the first errors, and the milliseconds from a request's due time to its answer.
+other than 200), the first errors, and the milliseconds from a request's due time to its answer. fresh: each request has a connection of its own.
 """
 
 import asyncio
@@ -16,10 +16,11 @@ ANSWER_SECONDS = 30
 
 
 class Load:
-    def __init__(self, address, rate):
+    def __init__(self, address, rate, keep=True):
         u = urllib.parse.urlsplit(address)
         self.host, self.port, self.path, self.rate = u.netloc, u.port or 80, u.path or "/", rate
         self.ip = "127.0.0.1" if u.hostname.endswith(".localhost") else u.hostname
+        self.keep, self.close = keep, "" if keep else "Connection: close\r\n"
         self.idle, self.took, self.errors, self.sent, self.opened = [], [], [], 0, 0
 
     async def connection(self):
@@ -36,7 +37,7 @@ class Load:
         reader, writer = await self.connection()
         body = b"hello" if method == "POST" else b""
         writer.write(f"{method} {self.path} HTTP/1.1\r\nHost: {self.host}\r\n"
-                     f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+                     f"{self.close}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         await writer.drain()
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
         length = [line.split(":")[1] for line in head.splitlines() if line.startswith("content-length:")]
@@ -44,7 +45,7 @@ class Load:
         if " 200 " not in head.splitlines()[0]:
             writer.close()
             raise RuntimeError(head.splitlines()[0])
-        if "connection: close" in head:
+        if not self.keep or "connection: close" in head:
             writer.close()
         else:
             self.idle.append((reader, writer))
@@ -76,4 +77,4 @@ class Load:
 
 
 if __name__ == "__main__":
-    asyncio.run(Load(sys.argv[1], float(sys.argv[2])).run())
+    asyncio.run(Load(sys.argv[1], float(sys.argv[2]), sys.argv[3:] != ["fresh"]).run())
