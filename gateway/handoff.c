@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 
 #define BYTE_CONNECTION 'c'
-#define BYTE_AUTHENTICATED 'a'
 
 union fd_message {
     struct cmsghdr align;
@@ -62,14 +61,14 @@ int handoff_receive(int sock, struct err *err)
     return fd;
 }
 
-void handoff_authenticated(int sock)
+void handoff_tell(int sock, enum handoff_news news)
 {
-    char byte = BYTE_AUTHENTICATED;
+    char byte = (char) news;
 
     (void) !send(sock, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-bool handoff_was_authenticated(int sock, bool *ret_closed)
+enum handoff_news handoff_read(int sock, bool *ret_closed)
 {
     char byte = 0;
     ssize_t n;
@@ -78,5 +77,7 @@ bool handoff_was_authenticated(int sock, bool *ret_closed)
         n = recv(sock, &byte, 1, MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     *ret_closed = n == 0 || (n < 0 && errno != EAGAIN);
-    return n == 1 && byte == BYTE_AUTHENTICATED;
+    if (n == 1 && (byte == HANDOFF_RECEIVED || byte == HANDOFF_AUTHENTICATED))
+        return (enum handoff_news) byte;
+    return HANDOFF_NONE;
 }

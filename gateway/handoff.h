@@ -1,5 +1,5 @@
-/* Between the listener and a session, over a SOCK_SEQPACKET pair: the connection goes one way, the news
- * that its peer has authenticated the other. A session waits for its connection fully started, so that
+/* Between the listener and a session, over a SOCK_SEQPACKET pair: the connection goes one way, what has
+ * become of it the other. A session waits for its connection fully started, so that
  * the person at the other end does not wait for exec, libraries and keys. */
 #ifndef SLIPWAY_GATEWAY_HANDOFF_H
 #define SLIPWAY_GATEWAY_HANDOFF_H
@@ -15,9 +15,14 @@ int handoff_send(int sock, int fd, struct err *err);
  * needs this session no more. */
 int handoff_receive(int sock, struct err *err);
 
-/* Session to listener: the peer is known. A listener that has gone meanwhile is no error. */
-void handoff_authenticated(int sock);
-/* Listener: true where that was said; *ret_closed where the session has ended its side. */
-bool handoff_was_authenticated(int sock, bool *ret_closed);
+/* Session to listener. A listener that has gone meanwhile is no error. */
+enum handoff_news {
+    HANDOFF_NONE = 0,
+    HANDOFF_RECEIVED = 'r',      /* the connection has arrived: the listener need not keep it */
+    HANDOFF_AUTHENTICATED = 'a', /* its peer is known */
+};
+void handoff_tell(int sock, enum handoff_news news);
+/* Listener: the next of them, without waiting; *ret_closed where the session has ended its side. */
+enum handoff_news handoff_read(int sock, bool *ret_closed);
 
 #endif

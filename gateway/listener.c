@@ -45,6 +45,7 @@
 #define RETRY_MS 100        /* when descriptors have run out */
 #define DRAIN_MS 25000      /* sessions that follow a build are told at once; transfers get this long */
 #define KILL_MS 2000        /* between SIGTERM and SIGKILL for those that remain */
+#define TRIES_MAX 2         /* sessions for one connection: the second is for one that was killed as a spare */
 #define FDS_SPARE 64        /* beside two for each connection */
 
 struct waiting {
@@ -52,6 +53,7 @@ struct waiting {
     struct listener *l;
     int fd;
     bool greeted;            /* the peer speaks SSH: it waits for a session */
+    int tries;               /* sessions that died with it in their hands, so to speak */
     struct peer peer;
     struct loop_source *io, *timer;
 };
@@ -62,7 +64,9 @@ struct session_child {
     pid_t pid;
     int sock;
     bool busy;               /* has a connection; else it is the spare one */
+    int fd;                  /* the connection, until the session has said that it arrived; -1: it has */
     bool authenticated;
+    int tries;               /* sessions that this connection was given to */
     struct peer peer;
     struct loop_source *io;
 };
@@ -123,12 +127,37 @@ static void session_free(struct session_child *s)
         l->spare = NULL;
     loop_remove(s->io);
     (void) close(s->sock);
+    if (s->fd >= 0)
+        (void) close(s->fd);
     free(s);
     if (l->stopping && TAILQ_EMPTY(&l->sessions))
         loop_quit(l->loop, 0);
 }
 
 static void admit(struct listener *l);
+static void connection_add(struct listener *l, int fd, const struct peer *p, int tries);
+
+static void read_news(struct session_child *s)
+{
+    enum handoff_news news;
+    bool closed = false;
+
+    do {
+        news = handoff_read(s->sock, &closed);
+        if (news == HANDOFF_RECEIVED && s->fd >= 0) {
+            (void) close(s->fd);
+            s->fd = -1;
+        } else if (news == HANDOFF_AUTHENTICATED && s->busy && !s->authenticated) {
+            s->authenticated = true;
+            s->l->n_startups--;
+            admit(s->l);
+        }
+    } while (news != HANDOFF_NONE);
+    if (closed) {
+        loop_remove(s->io);
+        s->io = NULL;
+    }
+}
 
 static void on_session_end(struct loop *loop, pid_t pid, int status, void *arg)
 {
@@ -145,6 +174,12 @@ static void on_session_end(struct loop *loop, pid_t pid, int status, void *arg)
         log_warn("session %d ended by signal %d", (int) pid, WTERMSIG(status));
     else if (WEXITSTATUS(status) != 0)
         log_warn("session %d ended with exit code %d", (int) pid, WEXITSTATUS(status));
+    read_news(s);
+    /* One that died before it took its connection does not take it along. */
+    if (s->fd >= 0 && s->tries < TRIES_MAX && !l->stopping) {
+        connection_add(l, s->fd, &s->peer, s->tries);
+        s->fd = -1;
+    }
     session_free(s);
     if (was_busy) /* a spare one that fails is started anew by the next connection only */
         admit(l);
@@ -152,20 +187,8 @@ static void on_session_end(struct loop *loop, pid_t pid, int status, void *arg)
 
 static void on_session_news(struct loop *loop, int fd, uint32_t events, void *arg)
 {
-    struct session_child *s = arg;
-    bool closed;
-
-    (void) loop;
-    (void) events;
-    if (handoff_was_authenticated(fd, &closed) && s->busy && !s->authenticated) {
-        s->authenticated = true;
-        s->l->n_startups--;
-        admit(s->l);
-    }
-    if (closed) {
-        loop_remove(s->io);
-        s->io = NULL;
-    }
+    (void) loop, (void) fd, (void) events;
+    read_news(arg);
 }
 
 static struct session_child *session_start(struct listener *l, struct err *err)
@@ -188,6 +211,7 @@ static struct session_child *session_start(struct listener *l, struct err *err)
     sp.fds[sp.n_fds++] = (struct spawn_fd) { .from = pair[1], .to = 3 };
     s = xcalloc(1, sizeof(*s));
     s->l = l;
+    s->fd = -1;
     s->sock = pair[0];
     s->pid = spawn_start(&sp, NULL, err);
     (void) close(pair[1]);
@@ -275,6 +299,9 @@ static void give_session(struct waiting *w)
     }
     s->busy = true;
     s->peer = w->peer;
+    s->tries = w->tries + 1;
+    s->fd = w->fd;
+    w->fd = -1;
     l->n_busy++;
     l->n_startups++;
 }
@@ -346,7 +373,7 @@ static void make_room(struct listener *l)
     waiting_free(w != NULL ? w : TAILQ_FIRST(&l->waiting));
 }
 
-static void connection_add(struct listener *l, int fd, const struct sockaddr *a)
+static void connection_add(struct listener *l, int fd, const struct peer *p, int tries)
 {
     struct waiting *w = xcalloc(1, sizeof(*w));
     struct err err = ERR_INIT;
@@ -356,7 +383,8 @@ static void connection_add(struct listener *l, int fd, const struct sockaddr *a)
         make_room(l);
     w->l = l;
     w->fd = fd;
-    peer_of(a, &w->peer);
+    w->peer = *p;
+    w->tries = tries;
     TAILQ_INSERT_TAIL(&l->waiting, w, link);
     l->n_waiting++;
     /* Readable only with the whole greeting, or at the end of the connection. */
@@ -392,10 +420,12 @@ static void on_accept(struct loop *loop, int fd, uint32_t events, void *arg)
     for (int i = 0; i < ACCEPT_MAX; i++) {
         struct sockaddr_storage a;
         socklen_t len = sizeof(a);
+        struct peer peer;
         int c = accept4(fd, (struct sockaddr *) &a, &len, SOCK_CLOEXEC);
 
         if (c >= 0) {
-            connection_add(l, c, (struct sockaddr *) &a);
+            peer_of((struct sockaddr *) &a, &peer);
+            connection_add(l, c, &peer, 0);
             continue;
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -486,7 +516,7 @@ static void on_reload(struct loop *loop, int signo, void *arg)
     log_info("read the configuration again");
 }
 
-/* Two descriptors for each connection: its socket while it waits, its session's socket pair afterwards. */
+/* Two descriptors for each connection: its socket until a session has it, and that one's socket pair. */
 static void raise_fd_limit(const struct conf *c)
 {
     struct rlimit r;

@@ -175,7 +175,7 @@ static int serve_connection(struct connection *conn, struct auth *auth, int fd, 
     if (connection_accept(conn, fd, err) < 0)
         return -1;
     (void) alarm(0);
-    handoff_authenticated(control);
+    handoff_tell(control, HANDOFF_AUTHENTICATED);
     s.store = auth->store;
     s.user = &auth->user;
     s.key = &auth->key;
@@ -208,6 +208,7 @@ int session_main(const struct conf *c, int fd)
         log_error("%s", err.msg);
         code = 1;
     } else if ((tcp = handoff_receive(fd, &err)) >= 0) {
+        handoff_tell(fd, HANDOFF_RECEIVED);
         if (serve_connection(&conn, &auth, tcp, fd, &err) < 0)
             log_info("%s", err.msg);
     } else if (err.code != ERR_NONE) {

@@ -314,4 +314,25 @@ def test_killed_sessions():
     check(new.push())
 
 
+def test_killed_listener():
+    """kill -9 of the listener: a push that is being served goes on to its end, and the next listener serves"""
+    repo = Repo(new_name())
+    repo.commit("first", FILES)
+    check(repo.push())
+    repo.commit("second", {"a.txt": "two\n"})
+    p = subprocess.Popen(["git", "push", "-o", "message=fake:wait", "k8s", "main"], cwd=repo.path, stderr=subprocess.PIPE,
+                         env={**os.environ, "GIT_SSH_COMMAND": " ".join(harness.ssh_argv())})
+    until(lambda: row("SELECT state FROM builds ORDER BY id DESC LIMIT 1") == ("building",))
+    pss = max(int(line.split()[1]) for pid in fixture.sessions()
+              for line in open(f"/proc/{pid}/smaps_rollup") if line.startswith("Pss:"))
+    print(f"# the largest session has {pss} KiB (PSS)", flush=True)
+    spare = fixture.sessions()
+    fixture.stop(fixture.listener, 9)
+    fixture.listener = fixture.start_listener()
+    check(ssh("version"))
+    fixture.wake()
+    assert p.wait(timeout=30) == 0, p.stderr.read()
+    until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in spare))
+
+
 harness.main(globals())
