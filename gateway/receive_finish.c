@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -111,10 +112,18 @@ static bool is_tag(const struct push_ref *ref)
     return strncmp(ref->name, "refs/tags/", 10) == 0;
 }
 
+/* The repository, locked: a descriptor that the caller closes. */
+static int lock_repo(struct receive *r, struct err *err)
+{
+    if (r->repo == NULL && refs_open(r->s->conf, r->app.id, &r->repo, err) < 0)
+        return -1;
+    return refs_lock(r->repo, err);
+}
+
 static void update_refs(struct receive *r, bool tags_only)
 {
     struct err err = ERR_INIT;
-    cleanup_close int lock = refs_lock(r->repo, &err);
+    cleanup_close int lock = lock_repo(r, &err);
 
     for (size_t i = 0; i < r->push.n_refs; i++) {
         struct push_ref *ref = &r->push.refs[i];
@@ -246,7 +255,7 @@ static void project(struct receive *r)
     struct app now;
 
     if (apps_get_id(r->s->store, r->app.id, &now, &err) == 0) {
-        cleanup_close int lock = refs_lock(r->repo, &err);
+        cleanup_close int lock = lock_repo(r, &err);
 
         if (lock < 0 || refs_project(r->repo, &now, &err) < 0)
             log_error("%s", err.msg);
@@ -256,13 +265,25 @@ static void project(struct receive *r)
     }
 }
 
+/* A build takes long, and there may be many that wait for theirs: what is not needed now is given back. */
+static void be_small(struct receive *r)
+{
+    git_repository_free(r->repo);
+    r->repo = NULL;
+    buf_release(&r->in);
+    (void) git_libgit2_opts(GIT_OPT_ENABLE_CACHING, 0);
+    (void) malloc_trim(0);
+}
+
 /* Waits for the end of the build and sets the deploy ref's reason where it is not live. -1: nobody is there. */
 static int wait_build(struct receive *r, int64_t id)
 {
     struct err err = ERR_INIT;
     struct build b;
-    int rc = follow_build(r->s->store, &r->sideband.io, id, &b, &err);
+    int rc;
 
+    be_small(r);
+    rc = follow_build(r->s->store, &r->sideband.io, id, &b, &err);
     if (rc == 0) {
         if (b.state == BUILD_LIVE)
             project(r);
