@@ -2,6 +2,7 @@
 """Commands over ssh, on a live app: config, processes, logs, releases, people, audit."""
 
 import json
+import os
 import random
 import shlex
 import subprocess
@@ -154,14 +155,17 @@ def test_logs():
     p = subprocess.Popen([*ssh_argv(), f"git@{harness.HOST}", "logs", app, "-t", "-n", "0"],
                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
-        serial = 0
+        serial, got = 0, b""
         address = url(app)
+        os.set_blocking(p.stdout.fileno(), False)
 
         def seen():
-            nonlocal serial
+            # What is asked before the stream has begun is not in it: ask until an answer shows.
+            nonlocal serial, got
             serial += 1
             urllib.request.urlopen(f"{address}/follow-{serial}", timeout=10).read()
-            return b"follow-" in p.stdout.readline()
+            got += p.stdout.read() or b""
+            return b"follow-" in got
         until(seen)
     finally:
         p.kill()
