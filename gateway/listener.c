@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/queue.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -47,6 +48,11 @@
 #define KILL_MS 2000        /* between SIGTERM and SIGKILL for those that remain */
 #define TRIES_MAX 2         /* sessions for one connection: the second is for one that was killed as a spare */
 #define FDS_SPARE 64        /* beside two for each connection */
+
+/* What a session finds: its end of the socket pair, and the settings. */
+#define SESSION_FD 3
+#define SESSION_CONF_FD 4
+#define SESSION_CONF_PATH "/dev/fd/4"
 
 struct waiting {
     TAILQ_ENTRY(waiting) link;
@@ -75,6 +81,7 @@ struct listener {
     const struct conf *conf;
     struct conf reloaded;    /* what SIGHUP read; conf points here from then on */
     bool is_reloaded;
+    int conf_fd;             /* the settings as a file, for the sessions */
     struct startups startups;
     struct loop *loop;
     int fd;
@@ -191,24 +198,56 @@ static void on_session_news(struct loop *loop, int fd, uint32_t events, void *ar
     read_news(arg);
 }
 
+/* Sessions work with the settings that the listener has: a file that is being edited, or is wrong, is
+ * nobody's matter until a reload has taken it. */
+static int conf_hand_down(struct listener *l, struct err *err)
+{
+    int fd = memfd_create("slipway.conf", MFD_CLOEXEC);
+    int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+    FILE *f = copy >= 0 ? fdopen(copy, "w") : NULL;
+
+    if (f == NULL) {
+        err_errno(err, "cannot make a file of the settings");
+        if (copy >= 0)
+            (void) close(copy);
+        if (fd >= 0)
+            (void) close(fd);
+        return -1;
+    }
+    conf_print(l->conf, f);
+    if (fclose(f) != 0) {
+        err_errno(err, "cannot make a file of the settings");
+        (void) close(fd);
+        return -1;
+    }
+    if (l->conf_fd >= 0)
+        (void) close(l->conf_fd);
+    l->conf_fd = fd;
+    return 0;
+}
+
 static struct session_child *session_start(struct listener *l, struct err *err)
 {
     cleanup_vec struct vec argv = VEC_INIT, env = VEC_INIT;
     struct spawn sp = SPAWN_INIT;
     struct session_child *s;
+    struct conf as_handed = *l->conf;
+    char conf_path[] = SESSION_CONF_PATH;
     int pair[2];
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
         err_errno(err, "cannot make a socket pair");
         return NULL;
     }
-    role_argv(l->conf, "session", &argv);
+    as_handed.file = conf_path;
+    role_argv(&as_handed, "session", &argv);
     role_env(l->conf, &env);
     sp.path = ROLE_PATH;
     sp.argv = vec_argv(&argv);
     sp.env = vec_argv(&env);
     sp.fd_err = STDERR_FILENO;
-    sp.fds[sp.n_fds++] = (struct spawn_fd) { .from = pair[1], .to = 3 };
+    sp.fds[sp.n_fds++] = (struct spawn_fd) { .from = pair[1], .to = SESSION_FD };
+    sp.fds[sp.n_fds++] = (struct spawn_fd) { .from = l->conf_fd, .to = SESSION_CONF_FD };
     s = xcalloc(1, sizeof(*s));
     s->l = l;
     s->fd = -1;
@@ -508,6 +547,8 @@ static void on_reload(struct loop *loop, int signo, void *arg)
     l->is_reloaded = true;
     l->conf = &l->reloaded;
     l->startups = startups;
+    if (conf_hand_down(l, &err) < 0)
+        log_error("sessions go on with the old settings: %s", err.msg);
     if (l->spare != NULL) { /* it has the old settings */
         (void) shutdown(l->spare->sock, SHUT_WR);
         l->spare = NULL;
@@ -531,7 +572,7 @@ static void raise_fd_limit(const struct conf *c)
 
 static int listener_setup(struct listener *l, struct err *err)
 {
-    if (startups_parse(l->conf->max_startups, &l->startups, err) < 0)
+    if (startups_parse(l->conf->max_startups, &l->startups, err) < 0 || conf_hand_down(l, err) < 0)
         return -1;
     if (fcntl(l->fd, F_SETFL, O_NONBLOCK) < 0)
         return err_errno(err, "cannot use the listening socket");
@@ -546,7 +587,7 @@ static int listener_setup(struct listener *l, struct err *err)
 
 int listener_main(const struct conf *c, int listen_fd)
 {
-    struct listener l = { .conf = c, .fd = listen_fd };
+    struct listener l = { .conf = c, .conf_fd = -1, .fd = listen_fd };
     struct err err = ERR_INIT;
     int code;
 
