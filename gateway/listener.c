@@ -142,6 +142,7 @@ static void session_free(struct session_child *s)
 }
 
 static void admit(struct listener *l);
+static void keep_spare(struct listener *l);
 static void connection_add(struct listener *l, int fd, const struct peer *p, int tries);
 
 static void read_news(struct session_child *s)
@@ -158,6 +159,7 @@ static void read_news(struct session_child *s)
             s->authenticated = true;
             s->l->n_startups--;
             admit(s->l);
+            keep_spare(s->l); /* not sooner: starting it would slow down the one that it replaces */
         }
     } while (news != HANDOFF_NONE);
     if (closed) {
@@ -188,8 +190,10 @@ static void on_session_end(struct loop *loop, pid_t pid, int status, void *arg)
         s->fd = -1;
     }
     session_free(s);
-    if (was_busy) /* a spare one that fails is started anew by the next connection only */
+    if (was_busy) { /* a spare one that fails is not started anew before somebody comes */
         admit(l);
+        keep_spare(l);
+    }
 }
 
 static void on_session_news(struct loop *loop, int fd, uint32_t events, void *arg)
@@ -357,7 +361,6 @@ static void admit(struct listener *l)
         give_session(w);
         waiting_free(w);
     }
-    keep_spare(l);
 }
 
 static void on_waiting(struct loop *loop, int fd, uint32_t events, void *arg)
