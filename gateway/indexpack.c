@@ -160,8 +160,12 @@ static int take_input(struct indexer *x, struct buf *pending, struct err *err)
     char *at;
     long n;
 
-    if (buf_len(pending) > 0 || x->in < 0 || x->c->eof)
+    if (buf_len(pending) > 0 || x->in < 0)
         return 0;
+    if (x->c->eof) { /* seen while something else was waited for, too */
+        fd_drop(&x->in);
+        return 0;
+    }
     buf_clear(pending);
     at = buf_reserve(pending, CONNECTION_READ_MAX);
     n = connection_read_now(x->c, at, CONNECTION_READ_MAX);

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 import zlib
 
 import fixture
@@ -264,10 +265,12 @@ def test_cut_pack():
     second = repo.commit("second", {"r": os.urandom(300000)})
     data = pack(repo, "main", f"^{first}")
     with Unchanged(repo):
-        for n in (0, 3, 11, 12, 100, len(data) - 21, len(data) - 1):
+        # The end of input comes with the last bytes, or on its own while the server waits for more.
+        for n, pause in [(n, p) for n in (0, 3, 11, 12, 100, len(data) - 21, len(data) - 1) for p in (0, 0.1)]:
             client = PushClient(repo.app)
             client.commands((first, second, "refs/heads/main"))
             client.send(data[:n])
+            time.sleep(pause)
             client.p.stdin.close()
             lines, _ = client.report()
             assert lines and lines[0] != "unpack ok", (n, lines)
