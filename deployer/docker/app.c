@@ -7,8 +7,11 @@
 #include "base/mem.h"
 #include "base/path.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -115,6 +118,30 @@ static size_t used_read(const json_t *list, struct subnet **ret)
     return n;
 }
 
+/* Adds what interfaces of this machine use: a bridge that an engine left, a VPN. Their routes would take our
+ * containers' packets. Wider ones do not: ours are more exact. */
+static size_t used_here(size_t n, struct subnet **used)
+{
+    struct ifaddrs *all;
+
+    if (getifaddrs(&all) < 0)
+        return n;
+    for (const struct ifaddrs *i = all; i != NULL; i = i->ifa_next) {
+        struct subnet s;
+
+        if (i->ifa_addr == NULL || i->ifa_netmask == NULL || i->ifa_addr->sa_family != AF_INET)
+            continue;
+        s = subnet_of(ntohl(((const struct sockaddr_in *) (const void *) i->ifa_addr)->sin_addr.s_addr),
+                      ntohl(((const struct sockaddr_in *) (const void *) i->ifa_netmask)->sin_addr.s_addr));
+        if (s.bits < SUBNET_BITS)
+            continue;
+        *used = xrealloc_n(*used, n + 1, sizeof(**used));
+        (*used)[n++] = s;
+    }
+    freeifaddrs(all);
+    return n;
+}
+
 static json_t *network_body(const struct conf *c, const char *app, const char *name, const struct subnet *s)
 {
     struct subnet dynamic = subnet_dynamic(s);
@@ -136,7 +163,7 @@ static int network_make(struct target *t, const char *app, const char *name, str
         return err_wrap(err, "[docker] subnets");
     if (engine_do(t->engine, "GET", "/networks", NULL, &list, err) < 0)
         return -1;
-    n = used_read(list, &used);
+    n = used_here(used_read(list, &used), &used);
     for (int i = 0; rc < 0; i++) {
         json_auto_t *body = NULL;
         struct err why = ERR_INIT;

@@ -33,6 +33,11 @@ int subnet_parse(const char *text, struct subnet *ret, struct err *err)
     return 0;
 }
 
+struct subnet subnet_of(uint32_t address, uint32_t netmask)
+{
+    return (struct subnet) { .base = address & netmask, .bits = __builtin_popcount(netmask) };
+}
+
 static bool overlaps(const struct subnet *a, const struct subnet *b)
 {
     uint32_t m = mask(a->bits < b->bits ? a->bits : b->bits);

@@ -16,6 +16,9 @@ struct subnet { uint32_t base; int bits; };
 /* "10.213.0.0/16". ERR_USAGE where it is none, or has bits set behind its length. */
 int subnet_parse(const char *text, struct subnet *ret, struct err *err);
 
+/* The network of an interface's address and mask, both in the host's byte order. */
+struct subnet subnet_of(uint32_t address, uint32_t netmask);
+
 /* The first network of SUBNET_BITS within range that overlaps none of used. False: there is none. */
 bool subnet_pick(const struct subnet *range, const struct subnet *used, size_t n, struct subnet *ret);
 

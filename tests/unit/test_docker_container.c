@@ -251,6 +251,9 @@ static void test_subnet(void **state)
     text = subnet_text(&s);
     assert_string_equal(text, "10.213.2.128/25");
     free(text);
+    s = subnet_of(0x0ad50201, 0xffffff80); /* 10.213.2.1/25 */
+    assert_int_equal(s.base, 0x0ad50200);
+    assert_int_equal(s.bits, 25);
     assert_int_equal(subnet_parse("10.0.0.0/8", &used[2], NULL), 0);
     assert_false(subnet_pick(&range, used, 3, &s));
 }
