@@ -23,3 +23,12 @@ slipway_CFLAGS = $(daemon_cflags)
 slipway_SOURCES = daemon/main.c
 slipway_LDADD = daemon/libdaemon.a gateway/libgateway.a builder/libbuilder.a deployer/libdeployer.a sql/libsql.a base/libbase.a \
     $(SSH_LIBS) $(YAML_LIBS) $(WSLAY_LIBS) $(LIBS_ALL)
+
+# systemd reads units below /usr/local/lib, too.
+systemdsystemunitdir = $(prefix)/lib/systemd/system
+nodist_systemdsystemunit_DATA = daemon/slipway.service
+EXTRA_DIST += daemon/slipway.service.in
+CLEANFILES += daemon/slipway.service
+daemon/slipway.service: $(srcdir)/daemon/slipway.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) daemon && sed -e 's|@bindir[@]|$(bindir)|g' -e 's|@sysconfdir[@]|$(sysconfdir)|g' \
+	    $(srcdir)/daemon/slipway.service.in > $@.tmp && mv $@.tmp $@
