@@ -8,6 +8,7 @@ base_libbase_a_SOURCES = \
     base/buf.c base/buf.h \
     base/challenge.c base/challenge.h \
     base/conf.c base/conf_read.c base/conf_print.c base/conf.h \
+    base/cron.c base/cron.h \
     base/curl_load.c base/curl_load.h \
     base/digest.c base/digest.h \
     base/docker_auth.c base/docker_auth.h \

@@ -22,7 +22,7 @@ gateway_libgateway_a_SOURCES = \
     gateway/push.c gateway/push.h \
     gateway/quarantine.c gateway/quarantine.h \
     gateway/receive.c gateway/receive.h \
-    gateway/receive_check.c \
+    gateway/receive_check.c gateway/receive_env.c \
     gateway/receive_finish.c \
     gateway/refs.c gateway/refs.h \
     gateway/repack.c \

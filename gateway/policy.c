@@ -22,12 +22,16 @@
 #define FOLDERS_PER_FILE 2
 #define FOLDERS_MIN 1000
 
+#define APP_JSON "app.json"
+
 struct walk {
     git_repository *repo;
     git_odb *odb;
     const struct conf *conf;
     struct policy_result *r;
     uint64_t folders;
+    git_oid app_json;        /* of the file at the top */
+    bool has_app_json;
     struct buf path;         /* of the folder that is walked */
     struct buf submodules, lfs;
     unsigned n_submodules, n_lfs;
@@ -37,6 +41,7 @@ struct walk {
 void policy_result_release(struct policy_result *r)
 {
     free(r->subject);
+    app_json_release(&r->app_json);
     memset(r, 0, sizeof(*r));
 }
 
@@ -163,6 +168,14 @@ static int check_file(struct walk *w, const char *name, const git_oid *oid, git_
     if (w->r->bytes > (uint64_t) w->conf->max_tree)
         return err_set(w->err, ERR_FAILED, "the files of the tree are larger than %lld MiB together (max_tree)",
                        w->conf->max_tree >> 20);
+    if (buf_len(&w->path) == 0 && strcmp(name, APP_JSON) == 0) {
+        if (mode == GIT_FILEMODE_LINK)
+            return refuse(w, name, "is a symbolic link; it must be the file itself");
+        if (size > APP_JSON_MAX)
+            return err_set(w->err, ERR_FAILED, APP_JSON " is larger than %d KiB", APP_JSON_MAX / 1024);
+        w->app_json = *oid;
+        w->has_app_json = true;
+    }
     if (mode == GIT_FILEMODE_LINK)
         return check_link(w, name, oid, size);
     if (size >= LFS_MIN && size <= LFS_MAX) {
@@ -232,6 +245,18 @@ static int check_lists(struct walk *w)
     return 0;
 }
 
+static int read_app_json(struct walk *w)
+{
+    cleanup_free char *text = NULL;
+
+    if (!w->has_app_json)
+        return 0;
+    text = read_small(w, &w->app_json);
+    if (text == NULL)
+        return git_failed(w, "cannot read " APP_JSON);
+    return app_json_parse(text, strlen(text), &w->r->app_json, w->err);
+}
+
 static char *subject_of(git_commit *commit)
 {
     const char *s = git_commit_summary(commit);
@@ -280,6 +305,8 @@ int policy_check(git_repository *repo, const char *objects, const char *commit, 
     rc = walk_tree(&w, git_commit_tree_id(c), 0);
     if (rc == 0)
         rc = check_lists(&w);
+    if (rc == 0)
+        rc = read_app_json(&w);
 out:
     git_object_free(object);
     git_odb_free(w.odb);

@@ -5,6 +5,7 @@
 #include "base/conf.h"
 #include "base/err.h"
 #include "gateway/push.h"
+#include "sql/app_json.h"
 
 #include <git2.h>
 #include <stdint.h>
@@ -13,6 +14,7 @@ struct policy_result {
     char tree[OID_HEX + 1];
     char *subject;          /* first line of the commit's message, at most POLICY_SUBJECT_MAX bytes */
     uint64_t files, bytes;
+    struct app_json app_json; /* empty where the tree has none */
 };
 #define POLICY_SUBJECT_MAX 200
 void policy_result_release(struct policy_result *r);
@@ -20,7 +22,7 @@ void policy_result_release(struct policy_result *r);
 /* Checks the tree of a commit against conf's [git] limits; `objects` is the quarantine's folder, beside
  * the repository's own objects. Refused, each with the path in the sentence: too many or too large files,
  * too deep folders, names that are ".git" to some file system, "." or "..", submodules, Git LFS pointers,
- * symbolic links that leave the tree. */
+ * symbolic links that leave the tree, an app.json that doesn't fit (sql/app_json.h). */
 int policy_check(git_repository *repo, const char *objects, const char *commit, const struct conf *conf,
                  struct policy_result *ret, struct err *err);
 

@@ -206,7 +206,8 @@ static int take_pack(struct receive *r, struct err *err)
     if (r->deploy != NULL && r->deploy->reason == NULL) {
         struct err why = ERR_INIT;
 
-        if (policy_check(r->repo, q.dir, r->deploy->new, r->s->conf, &r->policy, &why) < 0)
+        if (policy_check(r->repo, q.dir, r->deploy->new, r->s->conf, &r->policy, &why) < 0 ||
+            receive_env_check(r, &why) < 0)
             push_refuse(r->deploy, "%s", why.msg);
     }
     if (r->push.atomic && push_any_refused(&r->push))

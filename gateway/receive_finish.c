@@ -224,8 +224,20 @@ static int queue(struct receive *r, int64_t *ret_id, struct err *err)
         .no_cache = r->no_cache,
     };
 
-    if (builds_queue(r->s->store, &b, ret_id, err) < 0)
+    cleanup_free char *kept = app_json_kept(&r->policy.app_json);
+    cleanup_vec struct vec said = VEC_INIT;
+    bool own = false;
+    int rc = store_enter(r->s->store, &own, err);
+
+    b.app_json = kept;
+    if (rc == 0)
+        rc = receive_app_json(r, &said, err);
+    if (rc == 0)
+        rc = builds_queue(r->s->store, &b, ret_id, err);
+    if (store_leave(r->s->store, own, rc, err) < 0)
         return -1;
+    for (size_t i = 0; i < said.n; i++)
+        (void) io_outf(&r->sideband.io, "%s\n", said.v[i]);
     return refs_keep_build(r->repo, *ret_id, r->deploy->new, r->cut, err);
 }
 

@@ -10,7 +10,7 @@
 #define BUILD_COLUMNS "SELECT b.id, b.app_id, a.name, b.user_name, b.branch, b.old_commit, b.commit_id, b.tree_id, " \
     "b.message, b.user_id, b.shallow, b.no_cache, b.cancel, b.config_version, b.state, b.attempts, b.input_hash, " \
     "b.image, b.digest, b.processes, b.reason, b.reused_from, b.exit_code, b.release_id, b.created_at, " \
-    "b.started_at, b.built_at, b.ended_at FROM builds b JOIN apps a ON a.id = b.app_id "
+    "b.started_at, b.built_at, b.ended_at, b.app_json FROM builds b JOIN apps a ON a.id = b.app_id "
 
 static int build_fill(sqlite3_stmt *st, struct build *b, struct err *err)
 {
@@ -44,6 +44,7 @@ static int build_fill(sqlite3_stmt *st, struct build *b, struct err *err)
     b->started_at = sqlite3_column_int64(st, 25);
     b->built_at = sqlite3_column_int64(st, 26);
     b->ended_at = sqlite3_column_int64(st, 27);
+    b->app_json = store_text(st, 28);
     return 0;
 }
 
@@ -96,11 +97,11 @@ static int builds_queue_in(struct store *s, const struct build_new *b, int64_t *
         rc = err_set(err, ERR_BUSY, "%s is locked by %s: %s", a.name, a.locked_by, a.lock_reason);
     else
         rc = store_exec(s, err, "INSERT INTO builds (app_id, user_id, user_name, branch, old_commit, commit_id, "
-                        "tree_id, shallow, message, no_cache, config_version, state, created_at) "
-                        "VALUES (?, nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?)", "iisssssisiii",
+                        "tree_id, shallow, message, no_cache, app_json, config_version, state, created_at) "
+                        "VALUES (?, nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?)", "iisssssisisii",
                         b->app_id, b->user_id, b->user, b->branch, b->old_commit, b->commit, b->tree,
                         (int64_t) b->shallow, b->message != NULL ? b->message : "", (int64_t) b->no_cache,
-                        a.config_version, store_now());
+                        b->app_json, a.config_version, store_now());
     app_release(&a);
     if (rc != 0)
         return -1;
@@ -246,7 +247,7 @@ static int release_from_build(struct store *s, const struct build *b, const char
     struct release_row row = {
         .app_id = b->app_id, .build_id = b->id, .user_id = b->user_id, .user = b->user,
         .description = description, .commit = b->commit, .source_image = image, .digest = digest,
-        .processes = processes_json, .formation = &formation, .run_release_command = true, .cancel = b->cancel,
+        .processes = processes_json, .app_json = b->app_json, .formation = &formation, .run_release_command = true, .cancel = b->cancel,
     };
     int rc = -1;
 

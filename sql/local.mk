@@ -2,6 +2,7 @@ noinst_LIBRARIES += sql/libsql.a
 sql_libsql_a_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS)
 sql_libsql_a_SOURCES = \
     sql/access.c \
+    sql/app_json.c sql/app_json_kept.c sql/app_json_line.c sql/app_json.h \
     sql/apps.c \
     sql/audit.c \
     sql/builds.c \
@@ -23,8 +24,9 @@ sql_libsql_a_SOURCES = \
     sql/users.c
 nodist_sql_libsql_a_SOURCES = sql/migrations.c
 
-MIGRATIONS = $(srcdir)/sql/001_start.sql $(srcdir)/sql/002_deploy_keys.sql
-EXTRA_DIST += sql/001_start.sql sql/002_deploy_keys.sql sql/embed.awk
+MIGRATIONS = $(srcdir)/sql/001_start.sql $(srcdir)/sql/002_deploy_keys.sql \
+    $(srcdir)/sql/003_app_json.sql
+EXTRA_DIST += sql/001_start.sql sql/002_deploy_keys.sql sql/003_app_json.sql sql/embed.awk
 CLEANFILES += sql/migrations.c
 sql/migrations.c: $(MIGRATIONS) $(srcdir)/sql/embed.awk
 	$(AM_V_GEN)$(MKDIR_P) sql && $(AWK) -f $(srcdir)/sql/embed.awk $(MIGRATIONS) > $@.tmp && mv $@.tmp $@

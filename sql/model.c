@@ -369,6 +369,7 @@ void build_release(struct build *b)
     free(b->digest);
     free(b->processes_json);
     free(b->reason);
+    free(b->app_json);
     memset(b, 0, sizeof(*b));
 }
 
@@ -384,6 +385,7 @@ void release_release(struct release *r)
     formation_release(&r->formation);
     processes_release(&r->processes);
     free(r->manifests);
+    free(r->app_json);
     free(r->step);
     free(r->reason);
     free(r->url);

@@ -116,6 +116,7 @@ struct build {
     enum build_state state;
     int attempts;
     char *input_hash, *image, *digest, *processes_json, *reason;
+    char *app_json;          /* as in struct release */
     int64_t reused_from;
     int exit_code;
     int64_t release_id;      /* 0: none yet */
@@ -138,7 +139,8 @@ struct release {
     int64_t config_version;
     struct formation formation;
     struct processes processes;
-    bool run_release_command, command_done, cancel;
+    char *app_json;          /* what is kept of app.json: app_json_kept; NULL: nothing */
+    bool run_release_command, command_done, postdeploy_done, cancel;
     char *manifests;
     enum release_state state;
     int attempts;

@@ -10,8 +10,8 @@
 #define RELEASE_COLUMNS "SELECT r.id, r.app_id, a.name, r.version, r.build_id, r.user_id, r.user_name, " \
     "r.description, r.commit_id, r.source_image, r.digest, r.image, r.config_version, r.formation, r.processes, " \
     "r.run_release_command, r.command_done, r.cancel, r.manifests, r.state, r.attempts, r.step, r.reason, r.url, " \
-    "r.publish_ms, r.command_ms, r.apply_ms, r.rollout_ms, r.created_at, r.started_at, r.ended_at " \
-    "FROM releases r JOIN apps a ON a.id = r.app_id "
+    "r.publish_ms, r.command_ms, r.apply_ms, r.rollout_ms, r.created_at, r.started_at, r.ended_at, " \
+    "r.app_json, r.postdeploy_done FROM releases r JOIN apps a ON a.id = r.app_id "
 
 static int64_t ms_column(sqlite3_stmt *st, int column)
 {
@@ -56,6 +56,8 @@ static int release_fill(sqlite3_stmt *st, struct release *r, struct err *err)
     r->created_at = sqlite3_column_int64(st, 28);
     r->started_at = sqlite3_column_int64(st, 29);
     r->ended_at = sqlite3_column_int64(st, 30);
+    r->app_json = store_text(st, 31);
+    r->postdeploy_done = sqlite3_column_int(st, 32) != 0;
     return 0;
 }
 
@@ -128,11 +130,11 @@ int release_insert(struct store *s, const struct release_row *r, int64_t *ret_id
         return rc < 0 ? -1 : err_set(err, ERR_NOT_FOUND, "the app is gone");
     if (store_exec(s, err, "INSERT INTO releases (app_id, version, build_id, user_id, user_name, description, "
                    "commit_id, from_live, source_image, digest, image, config_version, formation, processes, "
-                   "run_release_command, cancel, state, created_at) VALUES (?, ?, nullif(?, 0), nullif(?, 0), ?, ?, "
-                   "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?)", "iiiisssisssissiii", r->app_id, version,
+                   "app_json, run_release_command, cancel, state, created_at) VALUES (?, ?, nullif(?, 0), "
+                   "nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?)", "iiiisssisssisssiii", r->app_id, version,
                    r->build_id, r->user_id, r->user, r->description, r->commit, (int64_t) r->from_live,
                    r->source_image, r->digest, r->image, r->config_version, formation, r->processes,
-                   (int64_t) r->run_release_command, (int64_t) r->cancel, store_now()) != 0)
+                   r->app_json, (int64_t) r->run_release_command, (int64_t) r->cancel, store_now()) != 0)
         return -1;
     id = sqlite3_last_insert_rowid(s->db);
     store_touch_release_log(s, id);
@@ -152,7 +154,7 @@ static int create_from(struct store *s, const struct release_new *n, const struc
     struct release_row row = {
         .app_id = a->id, .build_id = from->build_id, .user_id = n->user_id, .user = n->user,
         .description = n->description, .commit = from->commit, .source_image = from->source_image,
-        .digest = from->digest, .image = from->image, .processes = processes, .formation = &formation,
+        .digest = from->digest, .image = from->image, .processes = processes, .app_json = from->app_json, .formation = &formation,
         .config_version = n->config_version != 0 ? n->config_version : a->config_version,
         .run_release_command = n->run_release_command, .from_live = n->from_release_id == 0,
     };

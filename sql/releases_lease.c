@@ -49,8 +49,8 @@ static int rebase_on_live(struct store *s, const struct candidate *c, struct err
     cleanup_free char *json = NULL;
     struct release r;
 
-    if (store_exec(s, err, "UPDATE releases SET (build_id, commit_id, source_image, digest, image, processes) = "
-                   "(SELECT l.build_id, l.commit_id, l.source_image, l.digest, l.image, l.processes "
+    if (store_exec(s, err, "UPDATE releases SET (build_id, commit_id, source_image, digest, image, processes, app_json) = "
+                   "(SELECT l.build_id, l.commit_id, l.source_image, l.digest, l.image, l.processes, l.app_json "
                    "FROM releases l JOIN apps a ON a.live_release_id = l.id WHERE a.id = ?2) WHERE id = ?1", "ii",
                    c->id, c->app_id) != 0
         || releases_get(s, c->id, &r, err) != 0)

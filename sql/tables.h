@@ -86,9 +86,11 @@ int formation_put(struct store *s, int64_t app_id, const struct formation *f, st
 struct build_new {
     int64_t app_id, user_id;
     const char *user, *branch, *old_commit, *commit, *tree, *message;
+    const char *app_json;    /* what its release keeps of app.json (app_json_kept); NULL: nothing */
     bool shallow, no_cache;
 };
-/* ERR_BUSY where the app is locked, ERR_NOT_FOUND where it is being destroyed. */
+/* ERR_BUSY where the app is locked, ERR_NOT_FOUND where it is being destroyed. Inside the caller's transaction, or its
+ * own where none is open. */
 int builds_queue(struct store *s, const struct build_new *b, int64_t *ret_id, struct err *err);
 int builds_get(struct store *s, int64_t id, struct build *ret, struct err *err);
 /* Newest first; app_id 0: all apps. */

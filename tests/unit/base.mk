@@ -1,5 +1,5 @@
 # Unit tests and fuzz mains of base/.
-base_tests = tests/unit/test_buf tests/unit/test_conf tests/unit/test_ipc tests/unit/test_json \
+base_tests = tests/unit/test_buf tests/unit/test_conf tests/unit/test_cron tests/unit/test_ipc tests/unit/test_json \
     tests/unit/test_log tests/unit/test_loop tests/unit/test_path tests/unit/test_role \
     tests/unit/test_spawn tests/unit/test_wake
 check_PROGRAMS += $(base_tests)
@@ -54,3 +54,10 @@ tests_fuzz_fuzz_registry_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_fuzz_fuzz_registry_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_registry_LDADD = tests/libreplay.a base/libbase.a $(CURL_LIBS) $(JANSSON_LIBS) \
     $(SODIUM_LIBS)
+
+fuzz_mains += tests/fuzz/fuzz_cron
+tests_fuzz_fuzz_cron_CFLAGS = $(AM_CFLAGS)
+tests_fuzz_fuzz_cron_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_cron_LDADD = tests/libreplay.a base/libbase.a
+tests_unit_test_cron_CFLAGS = $(base_test_cflags)
+tests_unit_test_cron_LDADD = $(base_test_ldadd)

@@ -1,5 +1,5 @@
 # Unit tests and fuzz mains of sql/.
-sql_tests = tests/unit/test_key tests/unit/test_lease tests/unit/test_model tests/unit/test_people \
+sql_tests = tests/unit/test_app_json tests/unit/test_key tests/unit/test_lease tests/unit/test_model tests/unit/test_people \
     tests/unit/test_secrets tests/unit/test_store tests/unit/test_work
 check_PROGRAMS += $(sql_tests)
 TESTS += $(sql_tests)
@@ -29,3 +29,11 @@ tests_fuzz_fuzz_key_CFLAGS = $(sql_test_cflags)
 tests_fuzz_fuzz_key_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_key_LDADD = tests/libreplay.a sql/libsql.a base/libbase.a $(SQLITE_LIBS) $(SODIUM_LIBS) \
     $(JANSSON_LIBS) $(INIH_LIBS)
+
+fuzz_mains += tests/fuzz/fuzz_app_json
+tests_fuzz_fuzz_app_json_CFLAGS = $(sql_test_cflags)
+tests_fuzz_fuzz_app_json_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_app_json_LDADD = tests/libreplay.a sql/libsql.a base/libbase.a $(SQLITE_LIBS) $(SODIUM_LIBS) \
+    $(JANSSON_LIBS) $(INIH_LIBS)
+tests_unit_test_app_json_CFLAGS = $(sql_test_cflags)
+tests_unit_test_app_json_LDADD = $(sql_test_ldadd)

@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""app.json: config and counts of the first release, and how a wrong one is refused."""
+
+import json
+import re
+
+import harness
+from harness import Repo, check, has, hello, new_name, ssh
+
+REPO = None
+
+
+def manifest(**keys):
+    return json.dumps(keys, indent=1)
+
+
+def push(repo, why, **keys):
+    repo.commit(why, {"app.json": manifest(**keys)})
+    return repo.push()
+
+
+def rejected(r, *parts):
+    assert r.code != 0, repr(r)
+    for part in parts:
+        has(r, part)
+
+
+def test_refused():
+    """a wrong app.json refuses the push before the build, with line and key, and makes no app"""
+    repo = Repo(new_name("aj")).write(hello("first"))
+    repo.commit("begin", {"app.json": '{\n "cron": [{"command": "x",\n  "schedule": "4am"}]\n}\n'})
+    rejected(repo.push(), "app.json line 3: cron[0].schedule can't be used", "for example: 30 4 * * 1-5")
+    repo.commit("broken", {"app.json": '{\n "env": {\n'})
+    rejected(repo.push(), "app.json line 3: it is no JSON")
+    rejected(push(repo, "required", env={"SET_BY_HAND": {"description": "x"}, "OTHER": {}}),
+             "env.SET_BY_HAND (line 3), env.OTHER (line 6)", f"apps:create {repo.app}, then config:set {repo.app}")
+    assert ssh("apps:info", repo.app).code == 4
+
+
+def test_first_push():
+    """the first push sets config, makes secrets without showing them, and scales; a later one changes nothing of it"""
+    global REPO
+    repo = REPO = Repo(new_name("aj")).write(hello("first", "web: exec python3 -u web.py\nworker: exec sleep 1000\n"))
+    check(ssh("apps:create", repo.app))
+    check(ssh("config:set", repo.app, "SET_BY_HAND=mine", "KEPT=mine"))
+    env = {"GREETING": "'a b' $c", "SECRET": {"generator": "secret", "description": "x"}, "SET_BY_HAND": {},
+           "KEPT": {"value": "theirs"}, "MAYBE": {"required": False}}
+    r = push(repo, "begin", name="x", env=env, formation={"web": {"quantity": 1}, "worker": {"quantity": 2}},
+             addons=["heroku-postgresql"])
+    assert r.code == 0, repr(r)
+    has(r, "Setting config of app.json: GREETING, SECRET (generated)", ": addons has no effect",
+        "web=1 worker=2")
+    values = check(ssh("config:export", repo.app, "--format", "json")).json()
+    secret = values["SECRET"]
+    assert re.fullmatch("[0-9a-f]{64}", secret), values
+    assert values == {"GREETING": "'a b' $c", "SECRET": secret, "SET_BY_HAND": "mine", "KEPT": "mine"}, values
+    assert secret not in r.all
+    check(ssh("config:unset", repo.app, "GREETING"))
+    check(ssh("ps:scale", repo.app, "worker=0"))
+    repo.commit("later", {"web.py": hello("second")["web.py"]})
+    r = repo.push()
+    assert r.code == 0, repr(r)
+    assert check(ssh("config:export", repo.app, "--format", "json")).json().get("SECRET") == secret
+    assert "GREETING" not in check(ssh("config:keys", repo.app)).out.split()
+    has(check(ssh("releases:info", repo.app)), "worker=0")
+
+
+def test_required_later():
+    """a name that a later push requires refuses it until it is set"""
+    rejected(push(REPO, "more", env={"NEW": {}}), "env.NEW (line 3)", f"first: config:set {REPO.app} NEW=...")
+    check(ssh("config:set", REPO.app, "--no-restart", "NEW=1"))
+    assert REPO.push().code == 0
+
+
+if __name__ == "__main__":
+    harness.main(globals())
