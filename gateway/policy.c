@@ -247,14 +247,20 @@ static int check_lists(struct walk *w)
 
 static int read_app_json(struct walk *w)
 {
-    cleanup_free char *text = NULL;
+    cleanup_free char *text = NULL, *kept = NULL;
 
     if (!w->has_app_json)
         return 0;
     text = read_small(w, &w->app_json);
     if (text == NULL)
         return git_failed(w, "cannot read " APP_JSON);
-    return app_json_parse(text, strlen(text), &w->r->app_json, w->err);
+    if (app_json_parse(text, strlen(text), &w->r->app_json, w->err) < 0)
+        return -1;
+    kept = app_json_kept(&w->r->app_json);
+    if (kept != NULL && strlen(kept) > APP_JSON_MAX) /* with defaults written out */
+        return err_set(w->err, ERR_FAILED, APP_JSON " has too many healthchecks and cron tasks for %d KiB",
+                       APP_JSON_MAX / 1024);
+    return 0;
 }
 
 static char *subject_of(git_commit *commit)

@@ -67,6 +67,9 @@ void app_json_release(struct app_json *a);
  * frees it. */
 char *app_json_kept(const struct app_json *a);
 
+/* Reads what a release has kept; empty for NULL. Release *ret. */
+int app_json_of(const char *kept, struct app_json *ret, struct err *err);
+
 /* The check of this kind that a process has; NULL: none. */
 const struct app_json_check *app_json_check_find(const struct app_json *a, const char *process, enum check_type t);
 

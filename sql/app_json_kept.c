@@ -54,6 +54,14 @@ char *app_json_kept(const struct app_json *a)
     return json_object_size(doc) > 0 ? json_text(doc) : NULL;
 }
 
+int app_json_of(const char *kept, struct app_json *ret, struct err *err)
+{
+    if (kept != NULL)
+        return app_json_parse(kept, strlen(kept), ret, err);
+    memset(ret, 0, sizeof(*ret));
+    return 0;
+}
+
 const struct app_json_check *app_json_check_find(const struct app_json *a, const char *process, enum check_type t)
 {
     for (size_t i = 0; i < a->n_checks; i++)

@@ -21,6 +21,7 @@ void boot_release(struct boot *b)
         free(b->v[i].id);
         free(b->v[i].process);
         free(b->v[i].address);
+        free(b->v[i].failed);
         container_status_release(&b->v[i].status);
     }
     free(b->v);
@@ -98,7 +99,9 @@ static char *failure_text(const struct boot *b, const struct boot_instance *i, i
     }
     if (s == CONTAINER_EXITED)
         return xasprintf("%s: somebody stopped its container", i->process);
-    if (i->web && !i->answered && i->running_since >= 0 && now - i->running_since >= BOOT_LIMIT_MS)
+    if (i->failed != NULL)
+        return xasprintf("%s %s", i->process, i->failed);
+    if (i->web && !i->answered && !i->checked && i->running_since >= 0 && now - i->running_since >= BOOT_LIMIT_MS)
         return xasprintf("%s did not listen on $PORT (%d) within %d s", i->process, WEB_PORT, BOOT_LIMIT_MS / 1000);
     return NULL;
 }
@@ -128,7 +131,7 @@ enum boot_verdict boot_judge(const struct boot *b, int64_t now, int *ret_again_m
         if (is_ready(i, now))
             continue;
         all = BOOT_GOING;
-        left = i->running_since < 0 ? -1 : i->running_since + limit - now;
+        left = i->running_since < 0 || i->checked ? -1 : i->running_since + limit - now;
         if (left >= 0 && (*ret_again_ms < 0 || left < *ret_again_ms))
             *ret_again_ms = (int) left;
     }

@@ -20,7 +20,9 @@ struct boot_instance {
     struct container_status status;
     bool known;              /* a status has come */
     bool gone, oom;
-    bool answered;           /* web: the port accepts connections */
+    bool answered;           /* web: the port accepts connections, and its healthchecks passed */
+    bool checked;            /* a healthcheck says how long starting may take */
+    char *failed;            /* why a healthcheck gave up; NULL: none did; owned */
     int exit_code;           /* of the last end that was heard of */
     int64_t running_since;   /* ms, monotonic; -1: does not run */
 };

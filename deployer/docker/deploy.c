@@ -18,6 +18,7 @@ struct deploy {
     bool restore, restart;
     struct subnet subnet;
     int set, web_count;      /* set -1: web has no instance */
+    struct app_json app_json; /* what the release keeps of it */
     struct boot boot;        /* all that shall serve */
     struct vec own;          /* ids of those that are of this release alone: what a failure removes */
 };
@@ -32,6 +33,7 @@ void deploy_drop(struct target *t)
     if (t->deploy == NULL)
         return;
     boot_release(&t->deploy->boot);
+    app_json_release(&t->deploy->app_json);
     vec_release(&t->deploy->own);
     free(t->deploy->app);
     free(t->deploy);
@@ -58,12 +60,35 @@ static int init_ask(struct target *t, struct err *err)
     return 0;
 }
 
+/* The engine has no probes: what this process can look at while web starts is what there is. Said before anything, also a
+ * release command, runs. */
+static int checks_allowed(const struct target_release *r, struct err *err)
+{
+    struct app_json a;
+    int rc = 0;
+
+    if (app_json_of(r->release->app_json, &a, err) < 0)
+        return -1;
+    for (size_t i = 0; rc == 0 && i < a.n_checks; i++) {
+        const struct app_json_check *c = &a.checks[i];
+        const char *why = strcmp(c->process, PROCESS_WEB) != 0 ? "only web's healthchecks are"
+                        : c->type == CHECK_LIVENESS ? "no liveness check is"
+                        : c->command.n > 0 ? "no check by a command is" : NULL;
+
+        if (why != NULL)
+            rc = err_set(err, ERR_FAILED, "app.json: healthchecks.%s[%zu] can't be done: %s supported on the Docker "
+                         "target", c->process, c->index, why);
+    }
+    app_json_release(&a);
+    return rc;
+}
+
 int deploy_input(struct target *t, const struct target_release *r, const char *network, struct container_input *ret,
                  struct err *err)
 {
     *ret = (struct container_input) { .conf = t->conf, .app = r->app, .release = r->release, .image = r->image,
                                       .config = r->config, .network = network };
-    if (init_ask(t, err) < 0)
+    if (checks_allowed(r, err) < 0 || init_ask(t, err) < 0)
         return -1;
     ret->init = t->init;
     return container_limits_read(t->conf, (int) sysconf(_SC_NPROCESSORS_ONLN), &ret->limits, err);
@@ -289,8 +314,8 @@ int deploy_begin(struct target *t, const struct target_release *r, const char *a
     d->restore = r->restore;
     d->restart = again != NULL;
     boot_init(&d->boot, (int) t->conf->max_restarts, t->conf->memory_limit);
-    if (image_ensure(t, r->image, err) < 0 || app_network(t, d->app, &d->subnet, err) < 0 ||
-        begin(t, d, &in, &w, again, err) < 0) {
+    if (app_json_of(r->release->app_json, &d->app_json, err) < 0 || image_ensure(t, r->image, err) < 0 ||
+        app_network(t, d->app, &d->subnet, err) < 0 || begin(t, d, &in, &w, again, err) < 0) {
         wanted_release(&w);
         deploy_drop(t);
         return -1;
@@ -385,7 +410,7 @@ int deploy_end(struct target *t, const struct target_call *c, int64_t timeout_ms
 
     if (d == NULL)
         return err_set(err, ERR_FAILED, "nothing was applied that could be waited for");
-    rc = boot_wait(t, d->app, &d->boot, c, timeout_ms, &failure, err);
+    rc = boot_wait(t, d->app, &d->boot, &d->app_json, c, timeout_ms, &failure, err);
     if (rc == 0)
         rc = route_switch(t, d, err);
     if (rc == 0)

@@ -2,6 +2,7 @@
 #ifndef SLIPWAY_DEPLOYER_DOCKER_DOCKER_H
 #define SLIPWAY_DEPLOYER_DOCKER_DOCKER_H
 
+#include "sql/app_json.h"
 #include "deployer/docker/boot.h"
 #include "deployer/docker/container.h"
 #include "deployer/docker/engine.h"
@@ -76,7 +77,8 @@ bool deploy_is_service(const char *process);
 /* --- wait.c */
 
 /* Waits for the containers. 0: all are up, -1: *failure->why (release it) where one failed. */
-int boot_wait(struct target *t, const char *app, struct boot *b, const struct target_call *c, int64_t timeout_ms,
+int boot_wait(struct target *t, const char *app, struct boot *b, const struct app_json *checks,
+              const struct target_call *c, int64_t timeout_ms,
               struct boot_failure *failure, struct err *err);
 /* True where something accepts connections there. */
 bool port_answers(const char *address, int port);

@@ -65,6 +65,11 @@ void engine_free(struct engine *e)
     free(e);
 }
 
+struct http *engine_http(struct engine *e)
+{
+    return e->http;
+}
+
 void engine_set_call(struct engine *e, const struct target_call *call)
 {
     e->call = call;

@@ -15,10 +15,14 @@
 #include <stdint.h>
 
 struct engine;
+struct http;
 
 /* Opens no connection yet. */
 struct engine *engine_new(const char *socket, struct err *err);
 void engine_free(struct engine *e);
+
+/* The client of all requests, to be shared: what it polls, engine_wait drives. */
+struct http *engine_http(struct engine *e);
 
 /* What every wait from now on watches besides the engine's answers (deployer/target.h); NULL: nothing. The
  * call must stay until it is replaced. */

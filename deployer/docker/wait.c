@@ -1,7 +1,9 @@
 #include "config.h"
 
 #include "deployer/docker/docker.h"
+#include "deployer/docker/probe.h"
 
+#include "base/http.h"
 #include "base/json.h"
 #include "base/loop.h"
 #include "base/mem.h"
@@ -73,6 +75,9 @@ struct waiting {
     struct vec news;         /* ids of containers to be looked at */
     char *progress;          /* said last */
     int knock_ms;
+    const struct app_json *checks;
+    struct http *http;
+    struct probe *probes;    /* of the boot's instances, in their order */
 };
 
 static void news_add(struct waiting *w, const char *id)
@@ -135,20 +140,25 @@ static int news_read(struct waiting *w, struct err *err)
     return 0;
 }
 
-/* Tries the ports of those that run and have not answered. True where one is left. */
-static bool knock(struct waiting *w)
+/* Tries those that run and have not answered. *ret_ms: when to try again; -1: none is left. */
+static void knock(struct waiting *w, int *ret_ms)
 {
-    bool left = false;
+    *ret_ms = -1;
 
     for (size_t k = 0; k < w->boot->n; k++) {
         struct boot_instance *i = &w->boot->v[k];
+        int ms;
 
         if (!i->web || i->answered || i->running_since < 0)
             continue;
-        i->answered = port_answers(i->address, WEB_PORT);
-        left = left || !i->answered;
+        i->checked = app_json_check_find(w->checks, PROCESS_WEB, CHECK_STARTUP) != NULL;
+        ms = probe_service(&w->probes[k], w->http, w->checks, i->address, i->running_since, &i->failed);
+        i->answered = ms == PROBE_PASSED;
+        if (ms == PROBE_KNOCKING)
+            ms = w->knock_ms;
+        if (ms >= 0 && (*ret_ms < 0 || ms < *ret_ms))
+            *ret_ms = ms;
     }
-    return left;
 }
 
 static void progress_say(struct waiting *w, const struct target_call *c)
@@ -177,13 +187,12 @@ static int wait_run(struct waiting *w, struct engine_stream *events, const struc
     int64_t deadline = (int64_t) loop_now() + timeout_ms;
 
     for (;;) {
-        bool knocking;
         int64_t now;
-        int ms, rc;
+        int ms, again, rc;
 
         if (news_read(w, err) < 0)
             return -1;
-        knocking = knock(w);
+        knock(w, &again);
         now = (int64_t) loop_now();
         switch (boot_judge(w->boot, now, &ms, failure)) {
         case BOOT_DONE:
@@ -206,8 +215,8 @@ static int wait_run(struct waiting *w, struct engine_stream *events, const struc
         if (w->news.n > 0)
             continue;
         ms = sooner(ms, deadline - now);
-        if (knocking) {
-            ms = sooner(ms, w->knock_ms);
+        if (again >= 0) {
+            ms = sooner(ms, again);
             w->knock_ms = w->knock_ms * 3 / 2 < KNOCK_MAX_MS ? w->knock_ms * 3 / 2 : KNOCK_MAX_MS;
         }
         if (engine_wait(w->target->engine, ms, -1, NULL, err) < 0)
@@ -215,22 +224,29 @@ static int wait_run(struct waiting *w, struct engine_stream *events, const struc
     }
 }
 
-int boot_wait(struct target *t, const char *app, struct boot *b, const struct target_call *c, int64_t timeout_ms,
-              struct boot_failure *failure, struct err *err)
+int boot_wait(struct target *t, const char *app, struct boot *b, const struct app_json *checks,
+              const struct target_call *c, int64_t timeout_ms, struct boot_failure *failure, struct err *err)
 {
-    struct waiting w = { .target = t, .boot = b, .knock_ms = KNOCK_MIN_MS };
+    struct waiting w = { .target = t, .boot = b, .knock_ms = KNOCK_MIN_MS, .checks = checks };
+    struct http_options shared = { .share = engine_http(t->engine) };
     cleanup_free char *since = xasprintf("&since=%lld", (long long) time(NULL) - EVENTS_BACK_S);
     cleanup_free char *path = app_query(t->conf, "/events", app, "container", since);
     struct engine_stream *events = engine_stream_open(t->engine, "GET", path, NULL, DEMUX_LINES, EVENT_MAX, on_event,
                                                       &w, err);
     int rc = -1;
 
-    if (events != NULL) {
+    w.probes = xcalloc(b->n + 1, sizeof(*w.probes));
+    w.http = http_new(&shared, err);
+    if (events != NULL && w.http != NULL) {
         for (size_t i = 0; i < b->n; i++)
             news_add(&w, b->v[i].id);
         rc = wait_run(&w, events, c, timeout_ms, failure, err);
     }
     engine_stream_close(events);
+    for (size_t i = 0; i < b->n; i++)
+        probe_release(&w.probes[i]);
+    free(w.probes);
+    http_free(w.http);
     vec_release(&w.news);
     free(w.progress);
     return rc;

@@ -46,10 +46,16 @@ int rendering_make(struct target *t, const struct target_release *r, struct rend
 
     if (secret_name(t, r, &g.secret, err) < 0)
         return -1;
+    g.app_json = xcalloc(1, sizeof(*g.app_json));
+    if (app_json_of(r->release->app_json, g.app_json, err) < 0) {
+        rendering_release(&g);
+        return -1;
+    }
     g.namespace_ = manifest_namespace_name(t->conf, r->app);
     g.input = (struct manifest_input) {
         .conf = t->conf, .app = r->app, .release = r->release, .image = r->image,
         .config = r->config, .secret = g.secret, .pull_config = t->pull_config,
+        .app_json = g.app_json,
     };
     if (manifest_render(&g.input, &g.manifest, err) < 0) {
         rendering_release(&g);
@@ -63,6 +69,9 @@ int rendering_make(struct target *t, const struct target_release *r, struct rend
 void rendering_release(struct rendering *g)
 {
     manifest_release(&g->manifest);
+    if (g->app_json != NULL)
+        app_json_release(g->app_json);
+    free(g->app_json);
     free(g->namespace_);
     free(g->secret);
     memset(g, 0, sizeof(*g));

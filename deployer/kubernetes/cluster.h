@@ -43,6 +43,7 @@ struct rendering {
     struct manifest manifest;
     char *namespace_;
     char *secret;            /* name; NULL: no config */
+    struct app_json *app_json;
 };
 int rendering_make(struct target *t, const struct target_release *r, struct rendering *ret,
                    struct err *err);

@@ -15,7 +15,7 @@ deployer_libdeployer_a_SOURCES += \
     deployer/kubernetes/kubernetes.c \
     deployer/kubernetes/list.c \
     deployer/kubernetes/logs.c \
-    deployer/kubernetes/manifest.c deployer/kubernetes/manifest.h \
+    deployer/kubernetes/manifest.c deployer/kubernetes/manifest_checks.c deployer/kubernetes/manifest.h \
     deployer/kubernetes/pod.c deployer/kubernetes/pod.h \
     deployer/kubernetes/prune.c \
     deployer/kubernetes/remote.c deployer/kubernetes/remote.h \

@@ -251,6 +251,8 @@ static json_t *container(const struct manifest_input *in, const char *process)
                                   "capabilities", "drop", "ALL"));
     if (strcmp(process, PROCESS_WEB) == 0)
         container_web(in, c);
+    if (in->app_json != NULL)
+        manifest_checks(in->app_json, process, c);
     return c;
 }
 

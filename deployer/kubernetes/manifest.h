@@ -8,7 +8,7 @@
 #include "base/conf.h"
 #include "base/err.h"
 #include "base/vec.h"
-#include "sql/model.h"
+#include "sql/app_json.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -49,6 +49,7 @@ struct manifest_input {
     /* name of the config's Secret (manifest_config_bytes); NULL where empty */
     const char *secret;
     const char *pull_config;        /* content of a docker config.json; NULL: none */
+    const struct app_json *app_json;/* what the release keeps of it; NULL: nothing */
 };
 
 struct manifest {
@@ -100,6 +101,12 @@ int manifest_count(const struct release *r, const char *process);
 
 /* True for process types that run as a Deployment. */
 bool manifest_is_service(const char *process);
+
+/* Seconds until web has to listen, else it is ended; 0: its own healthchecks say when. */
+int manifest_boot_limit(const struct release *r);
+
+/* Sets a container's probes to a process's healthchecks; those that it has keep the rest. manifest_checks.c */
+void manifest_checks(const struct app_json *a, const char *process, json_t *container);
 
 /* A copy of the documents as an array with each Secret's values left out. */
 json_t *manifest_public(const struct manifest *m);

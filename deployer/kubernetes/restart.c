@@ -28,7 +28,7 @@ int kubernetes_restart(struct target *t, const struct target_release *r, const c
                        const struct target_call *c, int64_t timeout_ms, struct err *err)
 {
     cleanup_free char *namespace_ = manifest_namespace_name(t->conf, r->app);
-    struct rollout *rollout = rollout_new((int) t->conf->max_restarts);
+    struct rollout *rollout = rollout_new((int) t->conf->max_restarts, manifest_boot_limit(r->release));
     char mark[RFC3339_SIZE];
     bool any = false;
     int rc = 0;

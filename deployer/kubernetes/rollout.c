@@ -39,17 +39,18 @@ struct entry {
 };
 
 struct rollout {
-    int max_restarts;
+    int max_restarts, boot_limit_s;
     struct deployment *deployments;
     size_t n_deployments;
     struct entry *pods;
     size_t n_pods;
 };
 
-struct rollout *rollout_new(int max_restarts)
+struct rollout *rollout_new(int max_restarts, int boot_limit_s)
 {
     struct rollout *r = xcalloc(1, sizeof(*r));
 
+    r->boot_limit_s = boot_limit_s;
     r->max_restarts = max_restarts;
     return r;
 }
@@ -210,7 +211,7 @@ void rollout_pod(struct rollout *r, enum kube_event event, const json_t *doc, in
     }
     e->pod = p;
     e->trouble = pod_judge(&e->pod, r->max_restarts,
-                           strcmp(e->pod.process, PROCESS_WEB) == 0 ? BOOT_LIMIT_S : 0, &e->why);
+                           strcmp(e->pod.process, PROCESS_WEB) == 0 ? r->boot_limit_s : 0, &e->why);
     if (e->trouble != before)
         e->since = now;
 }

@@ -16,8 +16,9 @@
 
 struct rollout;
 
-/* max_restarts: crashes of one pod that mean failure. */
-struct rollout *rollout_new(int max_restarts);
+/* max_restarts: crashes of one pod that mean failure. boot_limit_s: until web has to listen; 0: it has checks of its
+ * own, which tell. */
+struct rollout *rollout_new(int max_restarts, int boot_limit_s);
 void rollout_free(struct rollout *r);
 
 /* Waits for the Deployment of this process too. generation: metadata.generation as the apply

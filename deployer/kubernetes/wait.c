@@ -191,7 +191,7 @@ int rollout_wait(struct target *t, const struct app *app, struct rollout *rollou
 int kubernetes_watch(struct target *t, const struct target_release *r, const struct target_call *c,
                      int64_t timeout_ms, struct err *err)
 {
-    struct rollout *rollout = rollout_new((int) t->conf->max_restarts);
+    struct rollout *rollout = rollout_new((int) t->conf->max_restarts, manifest_boot_limit(r->release));
     int rc;
 
     for (size_t i = 0; i < r->release->processes.n; i++) {

@@ -5,7 +5,7 @@ import json
 import re
 
 import harness
-from harness import Repo, check, has, hello, new_name, ssh
+from harness import ENV, Repo, check, has, hello, new_name, ssh
 
 REPO = None
 
@@ -70,6 +70,53 @@ def test_required_later():
     rejected(push(REPO, "more", env={"NEW": {}}), "env.NEW (line 3)", f"first: config:set {REPO.app} NEW=...")
     check(ssh("config:set", REPO.app, "--no-restart", "NEW=1"))
     assert REPO.push().code == 0
+
+
+CHECKED = r'''
+import http.server, os, signal
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+class H(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(503 if self.path == "/down" else 200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+    def log_message(self, fmt, *args):
+        print("request", self.path, flush=True)
+http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), H).serve_forever()
+'''
+LIVENESS = {"type": "liveness", "path": "/live", "wait": 1}
+
+
+def test_healthchecks():
+    """a readiness check is asked before the release is live; a startup check that fails keeps the release before it"""
+    global REPO
+    repo = REPO = Repo(new_name("aj")).write({"Procfile": "web: exec python3 -u web.py\n",
+                                              "web.py": f"# {harness.unique}\n" + CHECKED})
+    up = {"type": "readiness", "name": "up", "path": "/up", "wait": 1}
+    check(push(repo, "up", healthchecks={"web": [up]}))
+    has(check(ssh("logs", repo.app)), "request /up")
+    down = {"type": "startup", "path": "/down", "attempts": 2, "wait": 1, "timeout": 2}
+    r = push(repo, "down", healthchecks={"web": [down]})
+    rejected(r, "v2 failed: web ", "v1 kept")
+    if ENV["SLIPWAY_TARGET"] == "docker":
+        has(r, "did not pass its startup check: GET /down answered 503 (2 attempts)")
+
+
+def test_healthchecks_by_target():
+    """a check that the target can't do is refused by name; Kubernetes does them all"""
+    r = push(REPO, "live", healthchecks={"web": [LIVENESS, {"type": "startup", "command": ["true"]}]})
+    if ENV["SLIPWAY_TARGET"] == "docker":
+        rejected(r, "app.json: healthchecks.web[0] can't be done: no liveness check is supported on the Docker target")
+    else:
+        check(r)
+        harness.until(lambda: "request /live" in ssh("logs", REPO.app).out)
+
+
+def test_rollback():
+    """a rollback brings the healthchecks of its release back"""
+    check(push(REPO, "none"))
+    check(ssh("rollback", REPO.app, "v1"))
+    has(check(ssh("logs", REPO.app)), "request /up")
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ static void feed(struct rollout *r, struct instances *all, const char *line, siz
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     const char *p = (const char *) data;
-    struct rollout *r = rollout_new(2);
+    struct rollout *r = rollout_new(2, BOOT_LIMIT_S);
     struct rollout_failure failure;
     struct instances all = { 0 };
     int64_t now = 0, ns;

@@ -295,6 +295,17 @@ static void test_out_of_memory(void **state)
     expect_failure("worker ran out of memory (limit 512Mi)");
 }
 
+static void test_own_checks(void **state)
+{
+    (void) state;
+    boot_expect(&boot, "a", "web", 1, "10.0.0.2");
+    boot_find(&boot, "a")->checked = true;
+    status("a", CONTAINER_RUNNING, 0, 0, 100);
+    assert_int_equal(boot_judge(&boot, 200 + BOOT_LIMIT_MS, &again, &failure), BOOT_GOING); /* they say how long */
+    boot_find(&boot, "a")->failed = xstrdup("did not pass its startup check: GET /up answered 503 (3 attempts)");
+    expect_failure("web did not pass its startup check: GET /up answered 503 (3 attempts)");
+}
+
 static void test_removed(void **state)
 {
     (void) state;
@@ -353,7 +364,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PLAN(test_first), PLAN(test_lost), PLAN(test_replace), PLAN(test_same), PLAN(test_scale), PLAN(test_stopped), PLAN(test_go_on),
         PLAN(test_draining), PLAN(test_restart), PLAN(test_foreign), BOOT(test_up), BOOT(test_crash),
-        BOOT(test_out_of_memory), BOOT(test_removed), BOOT(test_stopped_by_hand), BOOT(test_not_started),
+        BOOT(test_out_of_memory), BOOT(test_own_checks), BOOT(test_removed), BOOT(test_stopped_by_hand), BOOT(test_not_started),
         BOOT(test_silent), BOOT(test_overdue),
     };
 

@@ -220,6 +220,44 @@ static void test_config_bytes(void **state)
     fixture_release(&f);
 }
 
+static const json_t *container_of(const struct manifest *m, size_t at)
+{
+    return json_array_get(json_at(json_array_get(m->workload, at), "spec.template.spec.containers"), 0);
+}
+
+/* Healthchecks replace web's own probes, and give others some. */
+static void test_checks(void **state)
+{
+    static const char kept[] = "{\"healthchecks\": {\"web\": [{\"path\": \"/up\", \"type\": \"readiness\", \"wait\": 2}],"
+        "\"worker\": [{\"command\": [\"test\", \"$X\"], \"attempts\": 9}, {\"type\": \"liveness\", \"listening\": true, "
+        "\"port\": 99}]}}";
+    struct err err = ERR_INIT;
+    struct app_json a;
+    struct fixture f;
+    struct manifest m;
+
+    (void) state;
+    fixture_make(&f);
+    assert_int_equal(app_json_parse(kept, sizeof(kept) - 1, &a, &err), 0);
+    f.in.app_json = &a;
+    assert_int_equal(manifest_render(&f.in, &m, &err), 0);
+    assert_string_equal(json_str(container_of(&m, 0), "readinessProbe.httpGet.path", ""), "/up");
+    assert_string_equal(json_str(container_of(&m, 0), "readinessProbe.httpGet.port", ""), "http");
+    assert_int_equal(json_int(container_of(&m, 0), "readinessProbe.periodSeconds", 0), 2);
+    assert_null(json_at(container_of(&m, 0), "readinessProbe.tcpSocket"));
+    assert_non_null(json_at(container_of(&m, 0), "livenessProbe.tcpSocket"));
+    assert_int_equal(json_int(container_of(&m, 1), "startupProbe.failureThreshold", 0), 9);
+    assert_string_equal(json_string_value(json_array_get(json_at(container_of(&m, 1), "startupProbe.exec.command"), 1)),
+                        "$X");
+    assert_int_equal(json_int(container_of(&m, 1), "livenessProbe.tcpSocket.port", 0), 99);
+    assert_int_equal(manifest_boot_limit(&f.release), BOOT_LIMIT_S);
+    f.release.app_json = (char *) (uintptr_t) "{\"healthchecks\": {\"web\": [{\"path\": \"/up\"}]}}";
+    assert_int_equal(manifest_boot_limit(&f.release), 0);
+    manifest_release(&m);
+    app_json_release(&a);
+    fixture_release(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,7 +265,7 @@ int main(void)
         cmocka_unit_test(test_ingress),
         cmocka_unit_test(test_template),
         cmocka_unit_test(test_values),
-        cmocka_unit_test(test_config_bytes),
+        cmocka_unit_test(test_config_bytes), cmocka_unit_test(test_checks),
     };
 
     json_init();

@@ -102,7 +102,7 @@ static void assert_progress(struct rollout *r, const char *text)
 
 static void test_comes_up(void **state)
 {
-    struct rollout *r = rollout_new(3);
+    struct rollout *r = rollout_new(3, BOOT_LIMIT_S);
     struct rollout_failure f;
 
     (void) state;
@@ -135,7 +135,7 @@ static void test_comes_up(void **state)
 
 static void test_scaled_to_zero(void **state)
 {
-    struct rollout *r = rollout_new(3);
+    struct rollout *r = rollout_new(3, BOOT_LIMIT_S);
     struct rollout_failure f;
 
     (void) state;
@@ -148,7 +148,7 @@ static void test_scaled_to_zero(void **state)
 
 static struct rollout *one_web(void)
 {
-    struct rollout *r = rollout_new(2);
+    struct rollout *r = rollout_new(2, BOOT_LIMIT_S);
 
     rollout_expect(r, "web", 1);
     feed_deployment(r, deployment("web", 1, 1, 1, 2, 1, 1));
