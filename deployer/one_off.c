@@ -9,22 +9,44 @@
 #include <stdio.h>
 #include <string.h>
 
+#define RUN_DIGITS_MAX 11    /* of run.48213 */
 #define LAUNCHER "/cnb/lifecycle/launcher" /* Cloud Native Buildpacks, Platform Specification */
 
 /* bash where the image has it, as on Heroku. */
 #define ANY_SHELL "if command -v bash >/dev/null 2>&1; then exec bash"
 
+/* Eight hex digits, "-", digits. */
+static size_t cron_number_length(const char *s)
+{
+    size_t id = strspn(s, "0123456789abcdef"), n = id == 8 && s[id] == '-' ? strspn(s + id + 1, "0123456789") : 0;
+
+    return n > 0 ? id + 1 + n : 0;
+}
+
 int run_number_parse(const char *name, char ret[RUN_NUMBER_SIZE], struct err *err)
 {
-    size_t prefix = strlen(RUN_NAME_PREFIX), n;
+    bool run = strncmp(name, RUN_NAME_PREFIX, strlen(RUN_NAME_PREFIX)) == 0;
+    bool cron = strncmp(name, RUN_CRON_PREFIX, strlen(RUN_CRON_PREFIX)) == 0;
+    size_t n;
 
-    if (strncmp(name, RUN_NAME_PREFIX, prefix) == 0)
-        name += prefix;
-    n = strspn(name, "0123456789");
+    name += run ? strlen(RUN_NAME_PREFIX) : cron ? strlen(RUN_CRON_PREFIX) : 0;
+    n = run ? 0 : cron_number_length(name);
+    if (n == 0 && !cron && strspn(name, "0123456789") <= RUN_DIGITS_MAX)
+        n = strspn(name, "0123456789");
     if (n == 0 || n >= RUN_NUMBER_SIZE || name[n] != '\0')
         return err_set(err, ERR_USAGE, "a one-off command is named like run.48213; see: run:list");
     memcpy(ret, name, n + 1);
     return 0;
+}
+
+bool run_is_cron(const char *number)
+{
+    return strchr(number, '-') != NULL;
+}
+
+char *run_name(const char *number)
+{
+    return xasprintf("%s%s", run_is_cron(number) ? RUN_CRON_PREFIX : RUN_NAME_PREFIX, number);
 }
 
 void run_command(struct vec *ret, const char *first, char *const *argv, bool shell)

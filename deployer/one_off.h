@@ -8,10 +8,22 @@
 #include <stdbool.h>
 
 #define RUN_NAME_PREFIX "run."
-#define RUN_NUMBER_SIZE 12
+#define RUN_CRON_PREFIX "cron." /* of one that a schedule has started */
+#define RUN_NUMBER_SIZE 32
 
-/* "run.48213" to "48213": digits only. -1 with ERR_USAGE. */
+/* Scheduled tasks: how late one may be started, how long it may run, in whose name. */
+#define CRON_LATE_S 300
+#define CRON_TTL_S (24 * 3600)
+#define CRON_USER "cron"
+
+/* "run.48213" to "48213": digits; "cron.1a2b3c4d-29384756" to "1a2b3c4d-29384756": a task's id and the minute, since 1970,
+ * that it was due. Either also without its prefix. -1 with ERR_USAGE. */
 int run_number_parse(const char *name, char ret[RUN_NUMBER_SIZE], struct err *err);
+
+/* The other way; the caller frees it. */
+char *run_name(const char *number);
+/* True for one that a schedule has started. */
+bool run_is_cron(const char *number);
 
 /* Who this process is, for whoever finds what it has left: "BOOT PID START"; the caller's. */
 char *run_owner(struct err *err);

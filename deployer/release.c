@@ -160,7 +160,7 @@ int release_run(const struct release_worker *w, struct release *release, struct 
 
     if (apps_get_id(w->store, release->app_id, &r.app, err) < 0)
         return -1;
-    if (release_log_open(&r.log, path, err) == 0) {
+    if (cron_suspended(w->store, release->app_id, &r.suspended, err) == 0 && release_log_open(&r.log, path, err) == 0) {
         r.call = (struct target_call){ .say = release_log_say, .say_arg = &r.log, .canceled = pulse_stopped,
                                        .handed_on = pulse_handed_on,
                                        .canceled_arg = w->pulse, .wake_fd = pulse_fd(w->pulse) };
@@ -169,6 +169,7 @@ int release_run(const struct release_worker *w, struct release *release, struct 
     if (r.target != NULL)
         w->ops->close(r.target);
     config_set_release(&r.config);
+    vec_release(&r.suspended);
     release_log_close(&r.log);
     app_release(&r.app);
     free(r.url);

@@ -5,6 +5,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "deployer/config_open.h"
+#include "sql/app_json.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -18,7 +19,7 @@ static int restore_live(struct run *r, struct release *live, struct err *err)
     struct config_set config;
     struct target_applied applied = { .url = NULL };
     struct target_release t = { .app = &r->app, .release = live, .image = live->image, .config = &config,
-                                .restore = true };
+                                .restore = true, .suspended = &r->suspended };
     int rc;
 
     if (config_open_run(r->w->store, r->app.id, live->config_version, &config, err) < 0)
@@ -38,12 +39,19 @@ static int restore_live(struct run *r, struct release *live, struct err *err)
 /* Nothing was live before: nothing of the release may go on crashing. */
 static int restore_nothing(struct run *r, struct err *err)
 {
+    cleanup_vec struct vec tasks = VEC_INIT;
+    struct app_json app_json;
     struct release none = *r->release;
     struct target_release t = { .app = &r->app, .release = &none, .image = none.image, .config = &r->config,
-                                .restore = true };
+                                .restore = true, .suspended = &tasks };
     struct target_applied applied = { .url = NULL };
     int rc;
 
+    if (app_json_of(none.app_json, &app_json, NULL) == 0) {
+        for (size_t i = 0; i < app_json.n_cron; i++)
+            vec_add(&tasks, app_json.cron[i].id);
+        app_json_release(&app_json);
+    }
     none.formation = (struct formation){ NULL, 0 };
     for (size_t i = 0; i < none.processes.n; i++)
         formation_set(&none.formation, none.processes.v[i].type, 0);

@@ -10,6 +10,7 @@ struct run {
     struct release *release;
     struct app app;
     struct config_set config;    /* run scope, opened */
+    struct vec suspended;        /* ids of cron tasks */
     struct target *target;       /* NULL until it is needed */
     struct release_log log;
     struct target_call call;

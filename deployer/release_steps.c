@@ -23,7 +23,7 @@ int run_target(struct run *r, struct err *err)
 static struct target_release target_release(struct run *r)
 {
     return (struct target_release){ .app = &r->app, .release = r->release, .image = r->release->image,
-                                    .config = &r->config };
+                                    .config = &r->config, .suspended = &r->suspended };
 }
 
 int step_publish(struct run *r, struct err *err)

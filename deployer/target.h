@@ -34,6 +34,7 @@ struct target_release {
     const char *image;                  /* host/name@sha256:… in the release registry */
     const struct config_set *config;    /* opened */
     bool restore;                       /* putting the last live release back */
+    const struct vec *suspended;        /* ids of cron tasks that shall not be started; NULL: none */
 };
 
 struct inventory_item; /* sql/tables.h */
@@ -89,6 +90,7 @@ struct target_run {
     int64_t ttl_s;           /* it is ended after so long */
     struct target_tty tty;
     bool detached;           /* no input, nobody follows */
+    const char *number;      /* of a scheduled one (run_number_parse); NULL: one that is free */
 };
 
 /* A command in a process that runs. */

@@ -16,6 +16,7 @@ command_fn cmd_audit;
 command_fn cmd_builds_attach, cmd_builds_cancel, cmd_builds_list, cmd_builds_output;
 command_fn cmd_config_clear, cmd_config_diff, cmd_config_export, cmd_config_import, cmd_config_keys;
 command_fn cmd_config_get, cmd_config_list, cmd_config_set, cmd_config_unset;
+command_fn cmd_cron_list, cmd_cron_resume, cmd_cron_run, cmd_cron_suspend;
 command_fn cmd_enter;
 command_fn cmd_help, cmd_version, cmd_whoami;
 command_fn cmd_keys_add, cmd_keys_list, cmd_keys_remove;
@@ -62,6 +63,12 @@ char *show_words(const struct vec *words, size_t most);
 int show_log(struct command_ctx *c, const char *path, struct err *err);
 /* The same of n files as the member "output" of the document, which is taken and printed. */
 int show_log_json(struct command_ctx *c, json_t *doc, const char *const *paths, size_t n, struct err *err);
+
+/* --- cmd_run.c */
+
+/* Runs a line in a shell as a one-off command with the live release's image and config; attached like cmd_run, or
+ * detached like cmd_run_detached. */
+int run_line(struct command_ctx *c, const char *line, bool detached, struct err *err);
 
 /* --- cmd_releases.c */
 

@@ -140,12 +140,8 @@ static void leftovers_end(struct command_ctx *c)
     doc = live_document(c, q, &err);
 }
 
-int cmd_run(struct command_ctx *c, char *const *argv, int argc, struct err *err)
+static int run_attached(struct command_ctx *c, json_t *q, struct err *err)
 {
-    json_auto_t *q = NULL;
-
-    if (run_request(c, argv, argc, false, &q, err) != 0)
-        return -1;
     if (attach_run(c, q, no_tty(c), &c->exit_code, err) == 0)
         return 0;
     if (err->code == ERR_DOWN)
@@ -153,14 +149,11 @@ int cmd_run(struct command_ctx *c, char *const *argv, int argc, struct err *err)
     return -1;
 }
 
-int cmd_run_detached(struct command_ctx *c, char *const *argv, int argc, struct err *err)
+static int run_detached(struct command_ctx *c, json_t *q, struct err *err)
 {
-    json_auto_t *q = NULL, *answer = NULL;
+    json_auto_t *answer = live_document(c, q, err);
     const char *name;
 
-    if (run_request(c, argv, argc, true, &q, err) != 0)
-        return -1;
-    answer = live_document(c, q, err);
     if (answer == NULL)
         return err->code == ERR_NONE ? 0 : -1;
     name = json_str(answer, "name", "?");
@@ -170,6 +163,31 @@ int cmd_run_detached(struct command_ctx *c, char *const *argv, int argc, struct 
     if (c->io->tty)
         (void) io_errf(c->io, "Running on %s; its output: run:logs %s %s -t\n", c->app.name, c->app.name, name);
     return 0;
+}
+
+int cmd_run(struct command_ctx *c, char *const *argv, int argc, struct err *err)
+{
+    json_auto_t *q = NULL;
+
+    return run_request(c, argv, argc, false, &q, err) != 0 ? -1 : run_attached(c, q, err);
+}
+
+int cmd_run_detached(struct command_ctx *c, char *const *argv, int argc, struct err *err)
+{
+    json_auto_t *q = NULL;
+
+    return run_request(c, argv, argc, true, &q, err) != 0 ? -1 : run_detached(c, q, err);
+}
+
+int run_line(struct command_ctx *c, const char *line, bool detached, struct err *err)
+{
+    char *argv[] = { (char *) (uintptr_t) line, NULL };
+    json_auto_t *q = json_pack("{s:s, s:I, s:o, s:b, s:s, s:o, s:I, s:b}", "op", "run", "app_id",
+                               (json_int_t) c->app.id, "argv", words_json(argv, 1), "shell", 1, "user", c->user.name,
+                               "text", text_json(argv, 1, NULL), "ttl", (json_int_t) TTL_DEFAULT_S, "detached",
+                               (int) detached);
+
+    return detached ? run_detached(c, q, err) : run_attached(c, q, err);
 }
 
 /* --- those that run */

@@ -141,6 +141,27 @@ const struct command commands[] = {
       "All are removed, or none.\n\n"
       "    config:unset shop GREETING",
       cmd_config_unset },
+    { "cron:list", NULL, CMD_APP, ROLE_VIEW, "APP",
+      "List the scheduled tasks of the live release",
+      "Id, schedule (UTC), when it is due next, command. Tasks stand in the pushed app.json as \"cron\". Runs are in\n"
+      "run:list as cron.ID-NUMBER, with their output in run:logs.\n\n"
+      "    cron:list shop",
+      cmd_cron_list },
+    { "cron:resume", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP ID",
+      "Let a suspended task run on schedule again",
+      "    cron:resume shop 1a2b3c4d",
+      cmd_cron_resume },
+    { "cron:run", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP ID [--detach] [--no-tty]",
+      "Run a scheduled task now",
+      "Also one that is suspended, or that runs already. As with run: its output comes here, the exit code is its own, and\n"
+      "it is ended when you go away. --detach: as with run:detached.\n\n"
+      "    cron:run shop 1a2b3c4d",
+      cmd_cron_run },
+    { "cron:suspend", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP ID",
+      "Keep a task from running on schedule until cron:resume",
+      "A live app gets a release. What runs goes on; later pushes and rollbacks leave it suspended.\n\n"
+      "    cron:suspend shop 1a2b3c4d",
+      cmd_cron_suspend },
     { "enter", "ps:exec", CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP PROCESS [--no-tty] [--] [COMMAND...]",
       "Run a command inside a running process, or a shell",
       "The process is named as ps does: web.1; web is one of them. What the command changes is gone with the\n"

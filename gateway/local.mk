@@ -21,6 +21,7 @@ gateway_libgateway_a_SOURCES = \
     gateway/policy.c gateway/policy.h \
     gateway/push.c gateway/push.h \
     gateway/quarantine.c gateway/quarantine.h \
+    gateway/cmd_cron.c \
     gateway/receive.c gateway/receive.h \
     gateway/receive_check.c gateway/receive_env.c \
     gateway/receive_finish.c \

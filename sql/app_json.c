@@ -1,45 +1,20 @@
 #include "config.h"
 
-#include "sql/app_json.h"
+#include "sql/app_json_read.h"
 
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
 
-#include <jansson.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define PATH_SHOWN_MAX 200
 #define VALUE_SHOWN_MAX 60
-#define CHECK_SECONDS_MAX 3600   /* of one wait or timeout; more is a slip of the finger */
-#define CHECK_ATTEMPTS_MAX 1000
-#define CHECK_PATH_MAX 1024
-#define CHECK_WORDS_MAX 50
 #define WARNINGS_MAX 10
-
-/* Defaults of Dokku's checks. */
-#define ATTEMPTS 3
-#define TIMEOUT_S 5
-#define WAIT_S 5
-
-static const char *const check_types[] = { "startup", "readiness", "liveness" };
-
-const char *check_type_name(enum check_type t)
-{
-    return check_types[t];
-}
-
-struct reader {
-    const char *text;
-    size_t n;
-    struct app_json *a;
-    struct err *err;
-};
 
 /* --- refusing */
 
@@ -59,8 +34,7 @@ static void path_write(const struct app_json_at *at, struct buf *b)
 }
 
 /* "app.json line 7: cron[1].schedule is …". */
-__attribute__((format(printf, 3, 4)))
-static int refuse(const struct reader *r, const struct app_json_at *at, const char *fmt, ...)
+int app_json_refuse(const struct app_json_reader *r, const struct app_json_at *at, const char *fmt, ...)
 {
     size_t line = app_json_line(r->text, r->n, at);
     cleanup_buf struct buf path;
@@ -77,7 +51,7 @@ static int refuse(const struct reader *r, const struct app_json_at *at, const ch
     return err_set(r->err, ERR_FAILED, "app.json%s: %s %s", where, at != NULL ? buf_str(&path) : "the file", what);
 }
 
-static void warn(struct reader *r, const struct app_json_at *at, const char *what)
+static void warn(struct app_json_reader *r, const struct app_json_at *at, const char *what)
 {
     cleanup_buf struct buf path;
 
@@ -90,50 +64,50 @@ static void warn(struct reader *r, const struct app_json_at *at, const char *wha
 
 /* --- values */
 
-static int text_take(const struct reader *r, const struct app_json_at *at, const json_t *v, size_t max,
+int app_json_take_text(const struct app_json_reader *r, const struct app_json_at *at, const json_t *v, size_t max,
                      const char **ret)
 {
     if (!json_is_string(v))
-        return refuse(r, at, "is not text");
+        return app_json_refuse(r, at, "is not text");
     if (json_string_length(v) == 0)
-        return refuse(r, at, "is empty");
+        return app_json_refuse(r, at, "is empty");
     if (json_string_length(v) > max)
-        return refuse(r, at, "is longer than %zu bytes", max);
+        return app_json_refuse(r, at, "is longer than %zu bytes", max);
     *ret = json_string_value(v);
     return 0;
 }
 
 /* A command line: one that is shown in lists and runs in a shell. */
-static int command_take(const struct reader *r, const struct app_json_at *at, const json_t *v, const char **ret)
+static int command_take(const struct app_json_reader *r, const struct app_json_at *at, const json_t *v, const char **ret)
 {
-    if (text_take(r, at, v, APP_JSON_COMMAND_MAX, ret) != 0)
+    if (app_json_take_text(r, at, v, APP_JSON_COMMAND_MAX, ret) != 0)
         return -1;
     if ((*ret)[strspn(*ret, " \t\r\n")] == '\0')
-        return refuse(r, at, "is empty");
+        return app_json_refuse(r, at, "is empty");
     return 0;
 }
 
-static int number_take(const struct reader *r, const struct app_json_at *at, const json_t *v, int min, int max, int *ret)
+int app_json_take_number(const struct app_json_reader *r, const struct app_json_at *at, const json_t *v, int min, int max, int *ret)
 {
     json_int_t n = json_integer_value(v);
 
     if (!json_is_integer(v) || n < min || n > max)
-        return refuse(r, at, "is not a number from %d to %d", min, max);
+        return app_json_refuse(r, at, "is not a number from %d to %d", min, max);
     *ret = (int) n;
     return 0;
 }
 
-static int bool_take(const struct reader *r, const struct app_json_at *at, const json_t *v, bool *ret)
+int app_json_take_bool(const struct app_json_reader *r, const struct app_json_at *at, const json_t *v, bool *ret)
 {
     if (!json_is_boolean(v))
-        return refuse(r, at, "is neither true nor false");
+        return app_json_refuse(r, at, "is neither true nor false");
     *ret = json_is_true(v);
     return 0;
 }
 
 /* --- env */
 
-static int env_object(const struct reader *r, const struct app_json_at *at, json_t *o, struct app_json_env *e)
+static int env_object(const struct app_json_reader *r, const struct app_json_at *at, json_t *o, struct app_json_env *e)
 {
     bool required = true; /* as Heroku's */
     const char *key;
@@ -144,15 +118,15 @@ static int env_object(const struct reader *r, const struct app_json_at *at, json
 
         if (strcmp(key, "value") == 0) {
             if (!json_is_string(v))
-                return refuse(r, &here, "is not text; write numbers as \"5\"");
+                return app_json_refuse(r, &here, "is not text; write numbers as \"5\"");
             if (json_string_length(v) > CONFIG_VALUE_MAX)
-                return refuse(r, &here, "is longer than %d KiB", CONFIG_VALUE_MAX / 1024);
+                return app_json_refuse(r, &here, "is longer than %d KiB", CONFIG_VALUE_MAX / 1024);
             e->value = xstrdup(json_string_value(v));
         } else if (strcmp(key, "generator") == 0) {
             if (!json_is_string(v) || strcmp(json_string_value(v), "secret") != 0)
-                return refuse(r, &here, "can only be \"secret\"");
+                return app_json_refuse(r, &here, "can only be \"secret\"");
             e->secret = true;
-        } else if (strcmp(key, "required") == 0 && bool_take(r, &here, v, &required) != 0) {
+        } else if (strcmp(key, "required") == 0 && app_json_take_bool(r, &here, v, &required) != 0) {
             return -1;
         }
     }
@@ -160,7 +134,7 @@ static int env_object(const struct reader *r, const struct app_json_at *at, json
     return 0;
 }
 
-static int env_read(struct reader *r, json_t *doc)
+static int env_read(struct app_json_reader *r, json_t *doc)
 {
     struct app_json_at top = { NULL, "env", 0 };
     json_t *env = json_object_get(doc, "env"), *v;
@@ -170,9 +144,9 @@ static int env_read(struct reader *r, json_t *doc)
     if (env == NULL)
         return 0;
     if (!json_is_object(env))
-        return refuse(r, &top, "is not an object of names");
+        return app_json_refuse(r, &top, "is not an object of names");
     if (json_object_size(env) > APP_JSON_ENV_MAX)
-        return refuse(r, &top, "has more than %d names", APP_JSON_ENV_MAX);
+        return app_json_refuse(r, &top, "has more than %d names", APP_JSON_ENV_MAX);
     a->env = xcalloc(json_object_size(env) + 1, sizeof(*a->env));
     json_object_foreach(env, name, v) {
         struct app_json_at at = { &top, name, 0 };
@@ -180,16 +154,16 @@ static int env_read(struct reader *r, json_t *doc)
         struct err why = ERR_INIT;
 
         if (config_name_check(name, &why) != 0)
-            return refuse(r, &at, "can't be set: %s", why.msg);
+            return app_json_refuse(r, &at, "can't be set: %s", why.msg);
         e->name = xstrdup(name);
         e->line = app_json_line(r->text, r->n, &at);
         a->n_env++;
         if (json_is_string(v)) {
             if (json_string_length(v) > CONFIG_VALUE_MAX)
-                return refuse(r, &at, "is longer than %d KiB", CONFIG_VALUE_MAX / 1024);
+                return app_json_refuse(r, &at, "is longer than %d KiB", CONFIG_VALUE_MAX / 1024);
             e->value = xstrdup(json_string_value(v));
         } else if (!json_is_object(v)) {
-            return refuse(r, &at, "is neither text nor an object");
+            return app_json_refuse(r, &at, "is neither text nor an object");
         } else if (env_object(r, &at, v, e) != 0) {
             return -1;
         }
@@ -199,7 +173,7 @@ static int env_read(struct reader *r, json_t *doc)
 
 /* --- formation */
 
-static int formation_read(struct reader *r, json_t *doc)
+static int formation_read(struct app_json_reader *r, json_t *doc)
 {
     struct app_json_at top = { NULL, "formation", 0 };
     json_t *formation = json_object_get(doc, "formation"), *v;
@@ -208,174 +182,23 @@ static int formation_read(struct reader *r, json_t *doc)
     if (formation == NULL)
         return 0;
     if (!json_is_object(formation))
-        return refuse(r, &top, "is not an object of process types");
+        return app_json_refuse(r, &top, "is not an object of process types");
     if (json_object_size(formation) > PROCESSES_MAX)
-        return refuse(r, &top, "has more than %d process types", PROCESSES_MAX);
+        return app_json_refuse(r, &top, "has more than %d process types", PROCESSES_MAX);
     json_object_foreach(formation, type, v) {
         struct app_json_at at = { &top, type, 0 }, quantity = { &at, "quantity", 0 };
         struct err why = ERR_INIT;
         int n = 0;
 
         if (process_name_check(type, &why) != 0)
-            return refuse(r, &at, "can't be: %s", why.msg);
+            return app_json_refuse(r, &at, "can't be: %s", why.msg);
         if (!json_is_object(v))
-            return refuse(r, &at, "is not an object; for example: {\"quantity\": 2}");
+            return app_json_refuse(r, &at, "is not an object; for example: {\"quantity\": 2}");
         if (json_object_get(v, "quantity") == NULL)
             continue;
-        if (number_take(r, &quantity, json_object_get(v, "quantity"), 0, PROCESS_COUNT_MAX, &n) != 0)
+        if (app_json_take_number(r, &quantity, json_object_get(v, "quantity"), 0, PROCESS_COUNT_MAX, &n) != 0)
             return -1;
         formation_set(&r->a->formation, type, n);
-    }
-    return 0;
-}
-
-/* --- healthchecks */
-
-/* Keys of Dokku's that change what a check means, and that neither target does. */
-static const char *const check_refused[] = { "content", "httpHeaders", "uptime", "warn", "onFailure" };
-
-static int check_type_take(const struct reader *r, const struct app_json_at *at, const json_t *v, enum check_type *ret)
-{
-    for (size_t i = 0; i < countof(check_types); i++) {
-        if (json_is_string(v) && strcmp(json_string_value(v), check_types[i]) == 0) {
-            *ret = (enum check_type) i;
-            return 0;
-        }
-    }
-    return refuse(r, at, "is not startup, readiness or liveness");
-}
-
-static int check_command_take(const struct reader *r, const struct app_json_at *at, const json_t *v, struct vec *ret)
-{
-    const char *word;
-    json_t *item;
-    size_t i;
-
-    if (!json_is_array(v) || json_array_size(v) == 0 || json_array_size(v) > CHECK_WORDS_MAX)
-        return refuse(r, at, "is not a list of 1 to %d words", CHECK_WORDS_MAX);
-    json_array_foreach(v, i, item) {
-        struct app_json_at here = { at, NULL, i };
-
-        if (text_take(r, &here, item, APP_JSON_COMMAND_MAX, &word) != 0)
-            return -1;
-        vec_add(ret, word);
-    }
-    return 0;
-}
-
-static int check_path_take(const struct reader *r, const struct app_json_at *at, const json_t *v, char **ret)
-{
-    const char *path;
-
-    if (text_take(r, at, v, CHECK_PATH_MAX, &path) != 0)
-        return -1;
-    for (const char *p = path; *p != '\0'; p++)
-        if ((unsigned char) *p <= ' ' || (unsigned char) *p > '~')
-            return refuse(r, at, "has a character that no path in a request has");
-    if (path[0] != '/')
-        return refuse(r, at, "does not begin with /");
-    *ret = xstrdup(path);
-    return 0;
-}
-
-static int check_key(const struct reader *r, const struct app_json_at *at, const json_t *v, struct app_json_check *c)
-{
-    const struct { const char *key; int min, max, *ret; } numbers[] = {
-        { "port", 1, 65535, &c->port },
-        { "timeout", 1, CHECK_SECONDS_MAX, &c->timeout_s },
-        { "attempts", 1, CHECK_ATTEMPTS_MAX, &c->attempts },
-        { "wait", 1, CHECK_SECONDS_MAX, &c->wait_s },
-        { "initialDelay", 0, CHECK_SECONDS_MAX, &c->initial_delay_s },
-    };
-
-    for (size_t i = 0; i < countof(numbers); i++)
-        if (strcmp(at->key, numbers[i].key) == 0)
-            return number_take(r, at, v, numbers[i].min, numbers[i].max, numbers[i].ret);
-    for (size_t i = 0; i < countof(check_refused); i++)
-        if (strcmp(at->key, check_refused[i]) == 0)
-            return refuse(r, at, "is not supported: a check has type, path, command or listening, port, timeout, "
-                          "attempts, wait and initialDelay");
-    if (strcmp(at->key, "type") == 0)
-        return check_type_take(r, at, v, &c->type);
-    if (strcmp(at->key, "path") == 0)
-        return check_path_take(r, at, v, &c->path);
-    if (strcmp(at->key, "command") == 0)
-        return check_command_take(r, at, v, &c->command);
-    if (strcmp(at->key, "listening") == 0)
-        return bool_take(r, at, v, &c->listening);
-    if (strcmp(at->key, "scheme") == 0 && (!json_is_string(v) || strcasecmp(json_string_value(v), "http") != 0))
-        return refuse(r, at, "can only be \"http\"");
-    return 0; /* name, description */
-}
-
-static int check_read(const struct reader *r, const struct app_json_at *at, json_t *o, struct app_json_check *c)
-{
-    const char *key;
-    json_t *v;
-
-    c->attempts = ATTEMPTS;
-    c->timeout_s = TIMEOUT_S;
-    c->wait_s = WAIT_S;
-    c->index = at->index;
-    if (!json_is_object(o))
-        return refuse(r, at, "is not an object");
-    json_object_foreach(o, key, v) {
-        struct app_json_at here = { at, key, 0 };
-
-        if (check_key(r, &here, v, c) != 0)
-            return -1;
-    }
-    if ((c->path != NULL) + (c->command.n > 0) + c->listening != 1)
-        return refuse(r, at, "needs exactly one of path, command and listening");
-    if (strcmp(c->process, "web") != 0 && c->command.n == 0 && c->port == 0)
-        return refuse(r, at, "needs a port: only web listens on $PORT");
-    for (size_t i = 0; i + 1 < r->a->n_checks; i++)
-        if (strcmp(r->a->checks[i].process, c->process) == 0 && r->a->checks[i].type == c->type)
-            return refuse(r, at, "is a second %s check of %s; there can be one", check_types[c->type], c->process);
-    return 0;
-}
-
-static int checks_of(struct reader *r, const struct app_json_at *at, json_t *list)
-{
-    struct app_json *a = r->a;
-    json_t *o;
-    size_t i;
-
-    if (!json_is_array(list))
-        return refuse(r, at, "is not a list of checks");
-    if (json_array_size(list) > countof(check_types))
-        return refuse(r, at, "has more than %zu checks: one of each type", countof(check_types));
-    json_array_foreach(list, i, o) {
-        struct app_json_at here = { at, NULL, i };
-
-        a->checks = xrealloc_n(a->checks, a->n_checks + 1, sizeof(*a->checks));
-        a->checks[a->n_checks++] = (struct app_json_check) { .process = xstrdup(at->key) };
-        if (check_read(r, &here, o, &a->checks[a->n_checks - 1]) != 0)
-            return -1;
-    }
-    return 0;
-}
-
-static int checks_read(struct reader *r, json_t *doc)
-{
-    struct app_json_at top = { NULL, "healthchecks", 0 };
-    json_t *all = json_object_get(doc, "healthchecks"), *list;
-    const char *type;
-
-    if (all == NULL)
-        return 0;
-    if (!json_is_object(all))
-        return refuse(r, &top, "is not an object of process types");
-    if (json_object_size(all) > PROCESSES_MAX)
-        return refuse(r, &top, "has more than %d process types", PROCESSES_MAX);
-    json_object_foreach(all, type, list) {
-        struct app_json_at at = { &top, type, 0 };
-        struct err why = ERR_INIT;
-
-        if (process_name_check(type, &why) != 0)
-            return refuse(r, &at, "can't be: %s", why.msg);
-        if (checks_of(r, &at, list) != 0)
-            return -1;
     }
     return 0;
 }
@@ -391,7 +214,7 @@ static void cron_id(const struct app_json_cron *c, char ret[CRON_ID_SIZE])
     (void) sodium_bin2hex(ret, CRON_ID_SIZE, hash, (CRON_ID_SIZE - 1) / 2);
 }
 
-static int cron_one(struct reader *r, const struct app_json_at *at, json_t *o, struct app_json_cron *c)
+static int cron_one(struct app_json_reader *r, const struct app_json_at *at, json_t *o, struct app_json_cron *c)
 {
     struct app_json_at command = { at, "command", 0 }, schedule = { at, "schedule", 0 };
     struct app_json_at policy = { at, "concurrency_policy", 0 }, maintenance = { at, "maintenance", 0 };
@@ -400,31 +223,31 @@ static int cron_one(struct reader *r, const struct app_json_at *at, json_t *o, s
     const char *text;
 
     if (!json_is_object(o))
-        return refuse(r, at, "is not an object; for example: {\"command\": \"rake tidy\", \"schedule\": \"0 4 * * *\"}");
+        return app_json_refuse(r, at, "is not an object; for example: {\"command\": \"rake tidy\", \"schedule\": \"0 4 * * *\"}");
     if (json_object_get(o, "command") == NULL)
-        return refuse(r, at, "has no command");
+        return app_json_refuse(r, at, "has no command");
     if (json_object_get(o, "schedule") == NULL)
-        return refuse(r, at, "has no schedule");
+        return app_json_refuse(r, at, "has no schedule");
     if (command_take(r, &command, json_object_get(o, "command"), &text) != 0)
         return -1;
     c->command = xstrdup(text);
-    if (text_take(r, &schedule, json_object_get(o, "schedule"), CRON_TEXT_MAX, &text) != 0)
+    if (app_json_take_text(r, &schedule, json_object_get(o, "schedule"), CRON_TEXT_MAX, &text) != 0)
         return -1;
     if (cron_parse(text, &c->when, &why) != 0)
-        return refuse(r, &schedule, "can't be used: %s", why.msg);
+        return app_json_refuse(r, &schedule, "can't be used: %s", why.msg);
     c->schedule = xstrdup(text);
     if (how != NULL && (!json_is_string(how) || strcmp(json_string_value(how), "forbid") != 0))
-        return refuse(r, &policy, "can only be \"forbid\": a task that still runs is not started again");
+        return app_json_refuse(r, &policy, "can only be \"forbid\": a task that still runs is not started again");
     if (json_is_true(json_object_get(o, "maintenance")))
         warn(r, &maintenance, "has no effect; see cron:suspend");
     cron_id(c, c->id);
     for (size_t i = 0; i + 1 < r->a->n_cron; i++)
         if (strcmp(r->a->cron[i].id, c->id) == 0)
-            return refuse(r, at, "is the same as cron[%zu]", i);
+            return app_json_refuse(r, at, "is the same as cron[%zu]", i);
     return 0;
 }
 
-static int cron_read(struct reader *r, json_t *doc)
+static int cron_read(struct app_json_reader *r, json_t *doc)
 {
     struct app_json_at top = { NULL, "cron", 0 };
     json_t *list = json_object_get(doc, "cron"), *o;
@@ -434,9 +257,9 @@ static int cron_read(struct reader *r, json_t *doc)
     if (list == NULL)
         return 0;
     if (!json_is_array(list))
-        return refuse(r, &top, "is not a list");
+        return app_json_refuse(r, &top, "is not a list");
     if (json_array_size(list) > APP_JSON_CRON_MAX)
-        return refuse(r, &top, "has more than %d tasks", APP_JSON_CRON_MAX);
+        return app_json_refuse(r, &top, "has more than %d tasks", APP_JSON_CRON_MAX);
     a->cron = xcalloc(json_array_size(list) + 1, sizeof(*a->cron));
     json_array_foreach(list, i, o) {
         struct app_json_at at = { &top, NULL, i };
@@ -450,7 +273,7 @@ static int cron_read(struct reader *r, json_t *doc)
 
 /* --- scripts, and what is only told of */
 
-static int scripts_read(struct reader *r, json_t *doc)
+static int scripts_read(struct app_json_reader *r, json_t *doc)
 {
     struct app_json_at top = { NULL, "scripts", 0 }, post = { &top, "postdeploy", 0 }, dokku = { &top, "dokku", 0 };
     json_t *scripts = json_object_get(doc, "scripts"), *v;
@@ -459,7 +282,7 @@ static int scripts_read(struct reader *r, json_t *doc)
     if (scripts == NULL)
         return 0;
     if (!json_is_object(scripts))
-        return refuse(r, &top, "is not an object");
+        return app_json_refuse(r, &top, "is not an object");
     v = json_object_get(scripts, "postdeploy");
     if (v != NULL) {
         if (command_take(r, &post, v, &text) != 0)
@@ -474,7 +297,7 @@ static int scripts_read(struct reader *r, json_t *doc)
     return 0;
 }
 
-static void ignored_warn(struct reader *r, json_t *doc)
+static void ignored_warn(struct app_json_reader *r, json_t *doc)
 {
     struct app_json_at addons = { NULL, "addons", 0 }, buildpacks = { NULL, "buildpacks", 0 };
 
@@ -484,7 +307,7 @@ static void ignored_warn(struct reader *r, json_t *doc)
         warn(r, &buildpacks, "has no effect: the builder chooses, or project.toml does");
 }
 
-static int read_all(struct reader *r)
+static int read_all(struct app_json_reader *r)
 {
     json_error_t why;
     json_auto_t *doc = json_loadb(r->text, r->n, JSON_REJECT_DUPLICATES, &why);
@@ -496,8 +319,8 @@ static int read_all(struct reader *r)
                        (int) (near != NULL ? near - why.text : 100), why.text);
     }
     if (!json_is_object(doc))
-        return refuse(r, NULL, "is not an object");
-    if (env_read(r, doc) != 0 || formation_read(r, doc) != 0 || checks_read(r, doc) != 0 || cron_read(r, doc) != 0
+        return app_json_refuse(r, NULL, "is not an object");
+    if (env_read(r, doc) != 0 || formation_read(r, doc) != 0 || app_json_read_checks(r, doc) != 0 || cron_read(r, doc) != 0
         || scripts_read(r, doc) != 0)
         return -1;
     ignored_warn(r, doc);
@@ -507,7 +330,7 @@ static int read_all(struct reader *r)
 int app_json_parse(const char *text, size_t n, struct app_json *ret, struct err *err)
 {
     struct app_json a = { .postdeploy = NULL };
-    struct reader r = { .text = text, .n = n, .a = &a, .err = err };
+    struct app_json_reader r = { .text = text, .n = n, .a = &a, .err = err };
 
     if (n > APP_JSON_MAX)
         return err_set(err, ERR_FAILED, "app.json is larger than %d KiB", APP_JSON_MAX / 1024);

@@ -2,11 +2,13 @@ noinst_LIBRARIES += sql/libsql.a
 sql_libsql_a_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS)
 sql_libsql_a_SOURCES = \
     sql/access.c \
-    sql/app_json.c sql/app_json_kept.c sql/app_json_line.c sql/app_json.h \
+    sql/app_json.c sql/app_json_checks.c sql/app_json_kept.c sql/app_json_line.c \
+    sql/app_json.h sql/app_json_read.h \
     sql/apps.c \
     sql/audit.c \
     sql/builds.c \
     sql/config.c \
+    sql/cron.c \
     sql/formation.c \
     sql/inventory.c \
     sql/key.c \
@@ -25,8 +27,8 @@ sql_libsql_a_SOURCES = \
 nodist_sql_libsql_a_SOURCES = sql/migrations.c
 
 MIGRATIONS = $(srcdir)/sql/001_start.sql $(srcdir)/sql/002_deploy_keys.sql \
-    $(srcdir)/sql/003_app_json.sql
-EXTRA_DIST += sql/001_start.sql sql/002_deploy_keys.sql sql/003_app_json.sql sql/embed.awk
+    $(srcdir)/sql/003_app_json.sql $(srcdir)/sql/004_cron.sql
+EXTRA_DIST += sql/001_start.sql sql/002_deploy_keys.sql sql/003_app_json.sql sql/004_cron.sql sql/embed.awk
 CLEANFILES += sql/migrations.c
 sql/migrations.c: $(MIGRATIONS) $(srcdir)/sql/embed.awk
 	$(AM_V_GEN)$(MKDIR_P) sql && $(AWK) -f $(srcdir)/sql/embed.awk $(MIGRATIONS) > $@.tmp && mv $@.tmp $@

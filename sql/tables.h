@@ -82,6 +82,16 @@ int config_restore(struct store *s, int64_t app_id, int64_t version, int64_t *re
 int formation_get(struct store *s, int64_t app_id, struct formation *ret, struct err *err);
 int formation_put(struct store *s, int64_t app_id, const struct formation *f, struct err *err);
 
+/* --- cron.c: tasks are those of the live release's app.json; id as there */
+int cron_suspend(struct store *s, int64_t app_id, const char *id, bool suspended, struct err *err);
+/* Adds the ids of those that are suspended. */
+int cron_suspended(struct store *s, int64_t app_id, struct vec *ret, struct err *err);
+/* Up to when its times are done, ms since 1970; 0: it is new. */
+int cron_done_at(struct store *s, int64_t app_id, const char *id, int64_t *ret, struct err *err);
+int cron_done(struct store *s, int64_t app_id, const char *id, int64_t at, struct err *err);
+/* The apps whose live release has tasks. The caller frees the array. */
+int cron_apps(struct store *s, int64_t **ret, size_t *ret_n, struct err *err);
+
 /* --- builds.c */
 struct build_new {
     int64_t app_id, user_id;

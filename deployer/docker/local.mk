@@ -14,6 +14,7 @@ deployer_libdeployer_a_SOURCES += \
     deployer/docker/job.c \
     deployer/docker/list.c \
     deployer/docker/logs.c \
+    deployer/docker/cron.c deployer/docker/cron.h \
     deployer/docker/probe.c deployer/docker/probe.h \
     deployer/docker/plan.c deployer/docker/plan.h \
     deployer/docker/quantity.c deployer/docker/quantity.h \

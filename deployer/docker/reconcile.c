@@ -9,6 +9,7 @@
 #include "base/role.h"
 #include "base/wake.h"
 #include "deployer/config_open.h"
+#include "deployer/docker/cron.h"
 #include "deployer/docker/docker.h"
 #include "deployer/docker/runs.h"
 #include "sql/tables.h"
@@ -55,6 +56,8 @@ struct reconcile {
     uint64_t connect_at, connect_pause;
     uint64_t runs_at;        /* when the one-off commands are looked at again; 0: at an event */
     bool runs_dirty;
+    uint64_t cron_at;        /* the same of scheduled tasks */
+    bool cron_dirty;
 };
 
 /* --- what is watched */
@@ -346,6 +349,7 @@ static int engine_connect(struct reconcile *r, struct err *err)
     for (size_t i = 0; i < r->n; i++)
         r->v[i].dirty = true;
     r->runs_dirty = true;
+    r->cron_dirty = true;
     return 0;
 }
 
@@ -361,6 +365,19 @@ static int one_offs_service(struct reconcile *r)
         r->runs_at = ms >= 0 ? loop_now() + (uint64_t) ms + 1 : 0;
     }
     return r->runs_at == 0 ? -1 : r->runs_at > now ? (int) (r->runs_at - now) : 0;
+}
+
+static int tasks_service(struct reconcile *r)
+{
+    uint64_t now = loop_now();
+
+    if (r->cron_dirty || (r->cron_at != 0 && now >= r->cron_at)) {
+        int ms = cron_service(r->target, r->store);
+
+        r->cron_dirty = false;
+        r->cron_at = ms >= 0 ? loop_now() + (uint64_t) ms + 1 : 0;
+    }
+    return r->cron_at == 0 ? -1 : r->cron_at > now ? (int) (r->cron_at - now) : 0;
 }
 
 static int sooner(int a, int b)
@@ -386,7 +403,7 @@ static int round_do(struct reconcile *r, int *ret_ms, struct err *err)
     if (a == -2)
         return -1;
     b = retirees_service(r->retirees, on_gone, r);
-    *ret_ms = sooner(sooner(a, b), one_offs_service(r));
+    *ret_ms = sooner(sooner(a, b), sooner(one_offs_service(r), tasks_service(r)));
     if (engine_stream_done(r->events, err) != 0)
         return err->code != ERR_NONE ? -1 : err_set(err, ERR_DOWN, "the Docker engine stopped sending events");
     return 0;
@@ -407,6 +424,7 @@ static void fds_read(struct reconcile *r)
     struct signalfd_siginfo s;
 
     (void) wake_drain(r->wake_fd, NULL);
+    r->cron_dirty = true;
     if (read(r->signal_fd, &s, sizeof(s)) == (ssize_t) sizeof(s))
         reload(r->conf);
 }
@@ -437,7 +455,7 @@ int reconcile_main(const struct conf *c)
     struct err err = ERR_INIT;
     bool readable;
 
-    if (store_open(c->state, true, &r.store, &err) < 0 || fds_open(&r, &err) < 0 ||
+    if (store_open(c->state, false, &r.store, &err) < 0 || fds_open(&r, &err) < 0 ||
         target_docker.open(c, &r.target, &err) < 0) {
         log_error("%s", err.msg);
         return (int) err.code;

@@ -93,11 +93,15 @@ int run_render(const struct container_input *in, const struct target_run *q, con
 static int make_once(struct target *t, const struct target_release *r, const struct container_input *in,
                      const struct target_run *q, const char *owner, char *number, char **ret_id, struct err *err)
 {
-    cleanup_free char *name = NULL, *path = NULL;
+    cleanup_free char *name = NULL, *path = NULL, *shown = NULL;
     json_auto_t *body = NULL, *answer = NULL;
 
-    (void) snprintf(number, RUN_NUMBER_SIZE, "%u", NUMBER_MIN + randombytes_uniform(NUMBER_SPAN));
-    name = xasprintf("%s%s.run.%s", t->conf->container_prefix, r->app->name, number);
+    if (q->number != NULL)
+        (void) snprintf(number, RUN_NUMBER_SIZE, "%s", q->number);
+    else
+        (void) snprintf(number, RUN_NUMBER_SIZE, "%u", NUMBER_MIN + randombytes_uniform(NUMBER_SPAN));
+    shown = run_name(number);
+    name = xasprintf("%s%s.%s", t->conf->container_prefix, r->app->name, shown);
     path = xasprintf("/containers/create?name=%s", name);
     if (run_render(in, q, number, owner, store_now(), &body, err) < 0 ||
         engine_do(t->engine, "POST", path, body, &answer, err) < 0)
@@ -123,7 +127,7 @@ static int run_make(struct target *t, const struct target_release *r, const stru
     for (int i = 0; rc < 0 && i < NUMBER_TRIES; i++) {
         err_clear(&why);
         rc = make_once(t, r, &in, q, owner, number, ret_id, &why);
-        if (rc < 0 && why.code != ERR_BUSY)
+        if (rc < 0 && (why.code != ERR_BUSY || q->number != NULL))
             break;
     }
     if (rc < 0)
@@ -218,7 +222,7 @@ int docker_run(struct target *t, const struct target_release *r, const struct ta
         return -1;
     rc = run_make(t, r, q, number, &id, err);
     if (rc == 0)
-        *ret_name = xasprintf(RUN_NAME_PREFIX "%s", number);
+        *ret_name = run_name(number);
     if (rc == 0 && q->detached)
         rc = run_start(t, id, err);
     else if (rc == 0)

@@ -18,6 +18,7 @@
 #define COMMAND_SHOWN_MAX 200
 #define LOG_LINE_MAX (16 * 1024)         /* the engine's limit */
 #define LOG_BYTES_MAX (32 * 1024 * 1024) /* between two looks at it; the engine keeps log_size * log_files of it */
+#define CRON_KEEP 3                      /* runs of one task that are kept; Kubernetes keeps as many */
 #define KEEP_MS 3600000                  /* that one which has ended can still be looked at */
 
 /* --- what the engine holds */
@@ -66,7 +67,7 @@ int one_off_read(const json_t *doc, struct target_one_off *ret)
         return -1;
     container_status_read(doc, &s);
     *ret = (struct target_one_off) { .exit_code = -1 };
-    ret->name = xasprintf(RUN_NAME_PREFIX "%s", checked);
+    ret->name = run_name(checked);
     ret->command = shown(doc, LABEL_COMMAND);
     ret->user = shown(doc, LABEL_USER);
     ret->state = xstrdup(state_text(&s));
@@ -184,6 +185,30 @@ int runs_service(struct target *t)
     return soonest > INT_MAX ? INT_MAX : (int) soonest;
 }
 
+/* --- scheduled ones */
+
+int runs_busy(struct target *t, const char *app, const char *cron_id, struct err *err)
+{
+    json_auto_t *all = runs_get(t, app, NULL, err);
+    size_t ended = 0, n = strlen(cron_id);
+    int busy = 0;
+
+    if (all == NULL)
+        return -1;
+    for (size_t i = 0; i < json_array_size(all); i++) { /* the engine lists the newest first */
+        const json_t *doc = json_array_get(all, i);
+        const char *number = label(doc, LABEL_RUN);
+
+        if (strncmp(number, cron_id, n) != 0 || number[n] != '-')
+            continue;
+        if (json_bool(doc, "State.Running", 0))
+            busy = 1;
+        else if (++ended >= CRON_KEEP)
+            (void) container_remove(t, json_str(doc, "Id", ""), NULL);
+    }
+    return busy;
+}
+
 /* --- what people ask for */
 
 static int by_start(const void *a, const void *b)
@@ -228,7 +253,7 @@ static json_t *run_get(struct target *t, const struct app *app, const char *name
         return NULL;
     doc = json_array_get(all, 0);
     if (doc == NULL)
-        (void) err_set(err, ERR_NOT_FOUND, "there is no " RUN_NAME_PREFIX "%s; see: run:list", number);
+        (void) err_set(err, ERR_NOT_FOUND, "there is no %s; see: run:list", name);
     return json_incref(doc);
 }
 

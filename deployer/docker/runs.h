@@ -22,6 +22,9 @@ int one_off_read(const json_t *doc, struct target_one_off *ret);
 /* Stops one within its grace time, and removes it unless somebody is attached, who does that. */
 int run_end(struct target *t, const char *id, bool remove, struct err *err);
 
+/* 1: a run of this cron task goes on; 0: none. Forgets those that have ended but for the last few. */
+int runs_busy(struct target *t, const char *app, const char *cron_id, struct err *err);
+
 /* For the reconciler: ends those whose owner was killed, or whose time is over; forgets detached ones that have ended
  * long ago. Returns ms until it wants to be called again, -1: at the next event. */
 int runs_service(struct target *t);

@@ -55,7 +55,7 @@ int rendering_make(struct target *t, const struct target_release *r, struct rend
     g.input = (struct manifest_input) {
         .conf = t->conf, .app = r->app, .release = r->release, .image = r->image,
         .config = r->config, .secret = g.secret, .pull_config = t->pull_config,
-        .app_json = g.app_json,
+        .app_json = g.app_json, .suspended = r->suspended,
     };
     if (manifest_render(&g.input, &g.manifest, err) < 0) {
         rendering_release(&g);

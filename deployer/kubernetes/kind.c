@@ -14,6 +14,7 @@ static const struct kind kinds[] = {
     { "apps/v1", "Deployment", "/apis/apps/v1", "deployments" },
     { "apps/v1", "ReplicaSet", "/apis/apps/v1", "replicasets" },
     { "batch/v1", "Job", "/apis/batch/v1", "jobs" },
+    { "batch/v1", "CronJob", "/apis/batch/v1", "cronjobs" },
     { "networking.k8s.io/v1", "Ingress", "/apis/networking.k8s.io/v1", "ingresses" },
 };
 

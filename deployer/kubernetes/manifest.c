@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "deployer/one_off.h"
 
 #include <inttypes.h>
 #include <sodium.h>
@@ -417,6 +418,42 @@ json_t *manifest_run(const struct manifest_input *in, const struct manifest_run 
     return o;
 }
 
+/* --- scheduled tasks */
+
+#define CRON_KEEP 3          /* runs of one task that are kept of each kind */
+
+static bool is_suspended(const struct manifest_input *in, const char *id)
+{
+    for (size_t i = 0; in->suspended != NULL && i < in->suspended->n; i++)
+        if (strcmp(in->suspended->v[i], id) == 0)
+            return true;
+    return false;
+}
+
+static json_t *cron_job(const struct manifest_input *in, const struct app_json_cron *task)
+{
+    cleanup_free char *name = xasprintf(CRON_NAME "%s", task->id), *schedule = cron_text(&task->when);
+    cleanup_vec struct vec command = VEC_INIT;
+    char *argv[] = { task->command, NULL };
+    struct manifest_run run = { .number = RUN_CRON, .command = &command, .user = CRON_USER, .text = task->command,
+                                .ttl_s = CRON_TTL_S };
+    json_auto_t *job = NULL;
+    json_t *o = object(in, "batch/v1", "CronJob", name, NULL), *meta;
+
+    run_command(&command, "", argv, true);
+    job = manifest_run(in, &run);
+    meta = json_object_get(job, "metadata");
+    json_object_set_new(json_object_get(o, "metadata"), "annotations", annotations(in));
+    json_object_set_new(o, "spec",
+                        json_pack("{s:s, s:s, s:s, s:b, s:i, s:i, s:i, s:{s:{s:O, s:O}, s:O}}", "schedule", schedule,
+                                  "timeZone", "Etc/UTC", "concurrencyPolicy", "Forbid", "suspend",
+                                  (int) is_suspended(in, task->id), "startingDeadlineSeconds", CRON_LATE_S,
+                                  "successfulJobsHistoryLimit", CRON_KEEP, "failedJobsHistoryLimit", CRON_KEEP,
+                                  "jobTemplate", "metadata", "labels", json_object_get(meta, "labels"), "annotations",
+                                  json_object_get(meta, "annotations"), "spec", json_object_get(job, "spec")));
+    return o;
+}
+
 /* --- web's address */
 
 static json_t *service(const struct manifest_input *in)
@@ -478,6 +515,8 @@ int manifest_render(const struct manifest_input *in, struct manifest *ret, struc
         web = web || strcmp(type, PROCESS_WEB) == 0;
         json_array_append_new(m.workload, deployment(in, type));
     }
+    for (size_t i = 0; in->app_json != NULL && i < in->app_json->n_cron; i++)
+        json_array_append_new(m.workload, cron_job(in, &in->app_json->cron[i]));
     if (web)
         json_array_append_new(m.workload, service(in));
     if (web && by_ingress)

@@ -49,6 +49,7 @@ struct manifest_input {
     /* name of the config's Secret (manifest_config_bytes); NULL where empty */
     const char *secret;
     const char *pull_config;        /* content of a docker config.json; NULL: none */
+    const struct vec *suspended;    /* ids of cron tasks; NULL: none */
     const struct app_json *app_json;/* what the release keeps of it; NULL: nothing */
 };
 
@@ -74,6 +75,11 @@ char *manifest_job_name(const struct release *r);
 #define ANNOTATION_USER "slipway/user"
 #define ANNOTATION_COMMAND "slipway/command"
 #define ANNOTATION_OWNER "slipway/owner"        /* of an attached one: the process that it ends with */
+/* One that a schedule starts: the label is the same for all, and the Job's name says which. */
+#define RUN_CRON "cron"
+#define CRON_NAME "cron-"                       /* and the task's id; the Job's has the minute behind it */
+#define LABEL_JOB "job-name"                    /* set by the Job controller */
+#define SELECTOR_CRON SELECTOR_MANAGED "%2Cslipway%2Frun%3D" RUN_CRON "%2C" LABEL_JOB "%3D" CRON_NAME
 #define RUN_KEEP_S (24 * 3600)                  /* how long an ended detached one can be asked about */
 
 struct manifest_run {

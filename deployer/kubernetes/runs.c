@@ -27,9 +27,16 @@ static char *note(const json_t *pod, const char *name)
     return text_plain(s != NULL ? s : "", COMMAND_SHOWN_MAX);
 }
 
+/* A scheduled one has its Job's name, which the CronJob has given it. */
 static const char *number_of(const json_t *pod)
 {
-    return json_string_value(json_object_get(json_at(pod, "metadata.labels"), LABEL_RUN));
+    const json_t *labels = json_at(pod, "metadata.labels");
+    const char *number = json_string_value(json_object_get(labels, LABEL_RUN));
+    const char *job = json_string_value(json_object_get(labels, LABEL_JOB));
+
+    if (number == NULL || strcmp(number, RUN_CRON) != 0)
+        return number;
+    return job != NULL && strncmp(job, CRON_NAME, strlen(CRON_NAME)) == 0 ? job + strlen(CRON_NAME) : NULL;
 }
 
 int run_read(const json_t *doc, struct target_one_off *ret)
@@ -43,7 +50,7 @@ int run_read(const json_t *doc, struct target_one_off *ret)
     if (number == NULL || run_number_parse(number, checked, NULL) < 0 || pod_read(doc, &p, NULL) < 0)
         return -1;
     *ret = (struct target_one_off) { .exit_code = -1 };
-    ret->name = xasprintf(RUN_NAME_PREFIX "%s", checked);
+    ret->name = run_name(checked);
     ret->command = note(doc, ANNOTATION_COMMAND);
     ret->user = note(doc, ANNOTATION_USER);
     state = pod_state(&p);
@@ -63,8 +70,9 @@ int run_read(const json_t *doc, struct target_one_off *ret)
 static json_t *pods_get(struct target *t, const char *namespace_, const char *number, struct err *err)
 {
     cleanup_free char *pods = kind_path_of("Pod", namespace_, NULL);
-    cleanup_free char *path = xasprintf("%s?labelSelector=%s%s%s", pods, SELECTOR_RUN,
-                                        number != NULL ? "%3D" : "", number != NULL ? number : "");
+    bool cron = number != NULL && run_is_cron(number);
+    cleanup_free char *path = xasprintf("%s?labelSelector=%s%s%s", pods, cron ? SELECTOR_CRON : SELECTOR_RUN,
+                                        number != NULL && !cron ? "%3D" : "", number != NULL ? number : "");
     json_t *list = NULL;
 
     return kube_do(t->kube, "GET", path, NULL, NULL, &list, err) == 0 ? list : NULL;
@@ -136,7 +144,8 @@ static json_t *pod_get(struct target *t, const char *namespace_, const char *num
     json_t *pod = json_array_get(json_at(list, "items"), 0);
 
     if (list != NULL && pod == NULL)
-        (void) err_set(err, ERR_NOT_FOUND, "there is no " RUN_NAME_PREFIX "%s; see: run:list", number);
+        (void) err_set(err, ERR_NOT_FOUND, "there is no %s%s; see: run:list",
+                       run_is_cron(number) ? RUN_CRON_PREFIX : RUN_NAME_PREFIX, number);
     return json_incref(pod);
 }
 
@@ -151,7 +160,7 @@ int kubernetes_run_stop(struct target *t, const struct app *app, const char *nam
     pod = pod_get(t, namespace_, number, err);
     if (pod == NULL)
         return -1;
-    own = xasprintf("run-%s", number);
+    own = xasprintf("%s%s", run_is_cron(number) ? CRON_NAME : "run-", number);
     job = kind_path_of("Job", namespace_, own);
     path = kind_path_of("Pod", namespace_, json_str(pod, "metadata.name", ""));
     return run_delete(t, job, err) < 0 || run_delete(t, path, err) < 0 ? -1 : 0;
@@ -229,7 +238,7 @@ int kubernetes_run_logs(struct target *t, const struct app *app, const char *nam
     has_log = p.running || p.end.is;
     pod_release(&p);
     if (!has_log)
-        return err_set(err, ERR_BUSY, RUN_NAME_PREFIX "%s has not started yet; try again in a moment", number);
+        return err_set(err, ERR_BUSY, "%s has not started yet; try again in a moment", name);
     path = kind_path_of("Pod", namespace_, json_str(doc, "metadata.name", ""));
     log = xasprintf("%s/log?container=" CONTAINER "%s", path, follow ? "&follow=true" : "");
     buf_init(&l.out, LOG_BYTES_MAX);

@@ -87,13 +87,24 @@ http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), H).serve_forever(
 LIVENESS = {"type": "liveness", "path": "/live", "wait": 1}
 
 
+TASKS = [{"command": "echo tick $GREETING; echo tock >&2", "schedule": "* * * * *"},
+         {"command": "exit 3", "schedule": "0 0 1 jan *"}]
+
+
+def cron_objects():
+    """The CronJobs that the cluster holds for the app."""
+    r = harness.run(["kubectl", "--kubeconfig", ENV["KUBECONFIG"], "get", "cronjobs", "-A", "-l",
+                     f"app.kubernetes.io/name={REPO.app}", "-o", "name"])
+    return check(r).out.split()
+
+
 def test_healthchecks():
     """a readiness check is asked before the release is live; a startup check that fails keeps the release before it"""
     global REPO
     repo = REPO = Repo(new_name("aj")).write({"Procfile": "web: exec python3 -u web.py\n",
                                               "web.py": f"# {harness.unique}\n" + CHECKED})
     up = {"type": "readiness", "name": "up", "path": "/up", "wait": 1}
-    check(push(repo, "up", healthchecks={"web": [up]}))
+    check(push(repo, "up", healthchecks={"web": [up]}, cron=TASKS))
     has(check(ssh("logs", repo.app)), "request /up")
     down = {"type": "startup", "path": "/down", "attempts": 2, "wait": 1, "timeout": 2}
     r = push(repo, "down", healthchecks={"web": [down]})
@@ -117,6 +128,51 @@ def test_rollback():
     check(push(REPO, "none"))
     check(ssh("rollback", REPO.app, "v1"))
     has(check(ssh("logs", REPO.app)), "request /up")
+
+
+def tasks():
+    return check(ssh("cron:list", REPO.app, "--json")).json()
+
+
+def test_cron_commands():
+    """cron:list, cron:run, cron:suspend, cron:resume"""
+    app = REPO.app
+    check(ssh("config:set", app, "GREETING=config"))
+    every, yearly = tasks()
+    assert (every["schedule"], yearly["command"], yearly["suspended"]) == ("* * * * *", "exit 3", False), (every, yearly)
+    assert yearly["next_at"].endswith("-01-01T00:00:00Z"), yearly
+    r = check(ssh("cron:run", app, every["id"]))
+    assert (r.out, r.err) == ("tick config\n", "tock\n"), repr(r)
+    check(ssh("cron:run", app, yearly["id"]), 3)
+    name = check(ssh("cron:run", app, every["id"], "--detach")).out.strip()
+    harness.until(lambda: "tick config" in ssh("run:logs", app, name).out)
+    has(check(ssh("cron:suspend", app, yearly["id"])), "done, v")
+    assert tasks()[1]["suspended"] and tasks()[1]["next_at"] is None
+    has(check(ssh("cron:suspend", app, yearly["id"])), "Nothing to do")
+    has(check(ssh("cron:list", app)), "suspended", "next ")
+    has(check(ssh("cron:resume", app, yearly["id"])), "done, v")
+    assert not tasks()[1]["suspended"]
+    has(check(ssh("cron:run", app, "12345678"), 4), "cron:list")
+    has(check(ssh("cron:suspend", app, "x"), 2), "1a2b3c4d")
+
+
+def test_cron_schedule():
+    """a task runs when it is due, and is gone with the release that had it"""
+    every = tasks()[0]["id"]
+
+    def done():
+        return [o for o in check(ssh("run:list", REPO.app, "--json")).json()
+                if o["name"].startswith(f"cron.{every}-") and o["state"] == "done"]
+    run = harness.until(done, seconds=90)[0]
+    assert run["user"] == "cron" and run["exit_code"] == 0, run
+    has(check(ssh("run:logs", REPO.app, run["name"])), "tick config", "tock")
+    check(ssh("run:stop", REPO.app, run["name"]))
+    if ENV["SLIPWAY_TARGET"] == "kubernetes":
+        assert len(cron_objects()) == 2
+    check(push(REPO, "no cron", formation={}))
+    assert tasks() == []
+    if ENV["SLIPWAY_TARGET"] == "kubernetes":
+        assert cron_objects() == []
 
 
 if __name__ == "__main__":

@@ -258,6 +258,43 @@ static void test_checks(void **state)
     fixture_release(&f);
 }
 
+/* A scheduled task is a CronJob around the same pod as a one-off command's. */
+static void test_cron(void **state)
+{
+    static const char kept[] = "{\"cron\": [{\"command\": \"echo $X\", \"schedule\": \"*/30 * * * sun\"}]}";
+    cleanup_vec struct vec suspended = VEC_INIT;
+    struct err err = ERR_INIT;
+    struct app_json a;
+    struct fixture f;
+    struct manifest m;
+    json_t *o, *pod;
+
+    (void) state;
+    fixture_make(&f);
+    assert_int_equal(app_json_parse(kept, sizeof(kept) - 1, &a, &err), 0);
+    f.in.app_json = &a;
+    vec_add(&suspended, "00000000");
+    f.in.suspended = &suspended;
+    assert_int_equal(manifest_render(&f.in, &m, &err), 0);
+    o = json_array_get(m.workload, 2);
+    assert_string_equal(json_str(o, "kind", ""), "CronJob");
+    assert_string_equal(json_str(o, "metadata.name", "") + 5, a.cron[0].id);
+    assert_string_equal(json_str(o, "spec.schedule", ""), "0,30 * * * 0");
+    assert_string_equal(json_str(o, "spec.concurrencyPolicy", ""), "Forbid");
+    assert_int_equal(json_bool(o, "spec.suspend", -1), 0);
+    pod = json_at(o, "spec.jobTemplate.spec.template.spec");
+    assert_int_equal(json_bool(pod, "securityContext.runAsNonRoot", 0), 1);
+    assert_string_equal(json_str(json_array_get(json_object_get(pod, "containers"), 0), "image", ""), f.in.image);
+    assert_int_equal(json_int(o, "spec.jobTemplate.spec.backoffLimit", -1), 0);
+    manifest_release(&m);
+    vec_add(&suspended, a.cron[0].id);
+    assert_int_equal(manifest_render(&f.in, &m, &err), 0);
+    assert_int_equal(json_bool(json_array_get(m.workload, 2), "spec.suspend", -1), 1);
+    manifest_release(&m);
+    app_json_release(&a);
+    fixture_release(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,7 +302,7 @@ int main(void)
         cmocka_unit_test(test_ingress),
         cmocka_unit_test(test_template),
         cmocka_unit_test(test_values),
-        cmocka_unit_test(test_config_bytes), cmocka_unit_test(test_checks),
+        cmocka_unit_test(test_config_bytes), cmocka_unit_test(test_checks), cmocka_unit_test(test_cron),
     };
 
     json_init();

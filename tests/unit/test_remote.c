@@ -311,14 +311,22 @@ static void test_target_without(void **state)
 
 static void test_names(void **state)
 {
-    static const char *const bad[] = { "", "run.", "web.1", "run.1x", "run.123456789012", "run.-1", "run.1/../x" };
+    static const char *const bad[] = { "", "run.", "web.1", "run.1x", "run.123456789012", "run.-1", "run.1/../x",
+                                       "cron.7", "run.1a2b3c4d-7", "cron.1a2b3c4d-", "cron.1a2b3c4-7",
+                                       "cron.1a2b3c4d-7/x", "cron.1a2b3c4d-1234567890123456789012345" };
     char number[RUN_NUMBER_SIZE];
+    cleanup_free char *name = NULL;
     struct err err = ERR_INIT;
 
     (void) state;
     assert_int_equal(run_number_parse("run.48213", number, &err), 0);
     assert_string_equal(number, "48213");
     assert_int_equal(run_number_parse("7", number, &err), 0);
+    assert_false(run_is_cron(number));
+    assert_int_equal(run_number_parse("cron.1a2b3c4d-29384756", number, &err), 0);
+    assert_string_equal(number, "1a2b3c4d-29384756");
+    name = run_name(number);
+    assert_string_equal(name, "cron.1a2b3c4d-29384756");
     for (size_t i = 0; i < countof(bad); i++)
         assert_int_equal(run_number_parse(bad[i], number, &err), -1);
 }
