@@ -37,8 +37,8 @@ int step_hand_back(struct run *r, struct err *err)
 
 static int (*const step_functions[])(struct run *r, struct err *err) = {
     [STEP_PUBLISH] = step_publish, [STEP_COMMAND] = step_command,     [STEP_APPLY] = step_apply,
-    [STEP_ROLLOUT] = step_rollout, [STEP_FINISH] = step_finish,       [STEP_RESTORE] = step_restore,
-    [STEP_FAIL] = step_fail,       [STEP_HAND_BACK] = step_hand_back,
+    [STEP_ROLLOUT] = step_rollout, [STEP_POSTDEPLOY] = step_postdeploy, [STEP_FINISH] = step_finish,
+    [STEP_RESTORE] = step_restore, [STEP_FAIL] = step_fail,             [STEP_HAND_BACK] = step_hand_back,
 };
 
 /* Writes down which step begins, where a worker that takes over could not tell (and step_apply has
@@ -47,7 +47,8 @@ static int step_begin(struct run *r, enum step s, struct err *err)
 {
     if (s == STEP_RESTORE)
         return releases_restoring(r->w->store, r->w->me, r->release->id, r->failure.msg, err);
-    if (step_name(s)[0] == '\0' || s == STEP_PUBLISH || s == STEP_ROLLOUT || (s == STEP_COMMAND && !run_has_command(r)))
+    if (step_name(s)[0] == '\0' || s == STEP_PUBLISH || s == STEP_ROLLOUT || s == STEP_POSTDEPLOY ||
+        (s == STEP_COMMAND && !run_has_command(r)))
         return 0;
     return releases_step(r->w->store, r->w->me, r->release->id, step_name(s), err);
 }

@@ -27,6 +27,10 @@ int run_target(struct run *r, struct err *err);
 /* Is there a release command that is still to be run? */
 bool run_has_command(const struct run *r);
 
+/* The postdeploy script that is still to be run: only of the first release that gets so far. NULL: there is none. The
+ * caller frees it. */
+char *run_postdeploy(const struct run *r);
+
 /* Applies a release (this one, or the one that is put back). Release *ret. The objects of an apply that failed
  * half-way are written down here, of one that did well by run_applied. */
 int run_apply(struct run *r, const struct target_release *t, struct target_applied *ret, struct err *err);
@@ -45,6 +49,7 @@ int step_publish(struct run *r, struct err *err);
 int step_command(struct run *r, struct err *err);
 int step_apply(struct run *r, struct err *err);
 int step_rollout(struct run *r, struct err *err);
+int step_postdeploy(struct run *r, struct err *err);
 int step_finish(struct run *r, struct err *err);
 int step_restore(struct run *r, struct err *err);
 int step_fail(struct run *r, struct err *err);

@@ -92,7 +92,7 @@ int step_command(struct run *r, struct err *err)
     release_log_sayf(&r->log, "       release: %s ...", text);
     if (run_target(r, err) < 0)
         return -1;
-    if (r->w->ops->release_command(r->target, &t, &r->call, r->w->conf->release_timeout, err) < 0)
+    if (r->w->ops->release_command(r->target, &t, NULL, &r->call, r->w->conf->release_timeout, err) < 0)
         return command_failed(err);
     rel->command_ms = (int64_t) (loop_now() - start);
     if (releases_command_done(r->w->store, r->w->me, rel->id, rel->command_ms, err) < 0)

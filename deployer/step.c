@@ -26,11 +26,18 @@ const struct step_row step_rows[] = {
     { STEP_APPLY, OUTCOME_STOPPING, STEP_HAND_BACK },
     { STEP_APPLY, OUTCOME_LOST, STEP_END },
 
-    { STEP_ROLLOUT, OUTCOME_DONE, STEP_FINISH },
+    { STEP_ROLLOUT, OUTCOME_DONE, STEP_POSTDEPLOY },
     { STEP_ROLLOUT, OUTCOME_FAILED, STEP_RESTORE },
     { STEP_ROLLOUT, OUTCOME_CANCELED, STEP_RESTORE },
     { STEP_ROLLOUT, OUTCOME_STOPPING, STEP_HAND_BACK },
     { STEP_ROLLOUT, OUTCOME_LOST, STEP_END },
+
+    /* A script that fails is told of, and the step is done. */
+    { STEP_POSTDEPLOY, OUTCOME_DONE, STEP_FINISH },
+    { STEP_POSTDEPLOY, OUTCOME_FAILED, STEP_RESTORE }, /* the row could not be written */
+    { STEP_POSTDEPLOY, OUTCOME_CANCELED, STEP_RESTORE },
+    { STEP_POSTDEPLOY, OUTCOME_STOPPING, STEP_HAND_BACK },
+    { STEP_POSTDEPLOY, OUTCOME_LOST, STEP_END },
 
     { STEP_FINISH, OUTCOME_DONE, STEP_END },
     { STEP_FINISH, OUTCOME_FAILED, STEP_END }, /* the row could not be written: who leases it next tries again */
@@ -62,7 +69,7 @@ enum step step_next(enum step from, enum outcome outcome)
 
 static const char *const names[] = {
     [STEP_PUBLISH] = "publish", [STEP_COMMAND] = "command", [STEP_APPLY] = "apply",
-    [STEP_ROLLOUT] = "rollout", [STEP_RESTORE] = "restore",
+    [STEP_ROLLOUT] = "rollout", [STEP_POSTDEPLOY] = "postdeploy", [STEP_RESTORE] = "restore",
 };
 
 const char *step_name(enum step s)
@@ -81,8 +88,8 @@ enum step step_first(const char *name, bool published, bool cancel)
     if (s == STEP_RESTORE)
         return s;
     if (cancel)
-        return s == STEP_APPLY || s == STEP_ROLLOUT ? STEP_RESTORE : STEP_FAIL;
+        return s == STEP_APPLY || s == STEP_ROLLOUT || s == STEP_POSTDEPLOY ? STEP_RESTORE : STEP_FAIL;
     if (!published)
         return STEP_PUBLISH;
-    return s == STEP_ROLLOUT ? STEP_APPLY : s == STEP_PUBLISH ? STEP_COMMAND : s;
+    return s == STEP_ROLLOUT || s == STEP_POSTDEPLOY ? STEP_APPLY : s == STEP_PUBLISH ? STEP_COMMAND : s;
 }

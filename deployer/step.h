@@ -12,6 +12,7 @@ enum step {
     STEP_COMMAND,    /* release command */
     STEP_APPLY,      /* objects into the target */
     STEP_ROLLOUT,    /* until they serve */
+    STEP_POSTDEPLOY, /* app.json's scripts.postdeploy, of an app's first release that serves */
     STEP_FINISH,     /* the row is live */
     STEP_RESTORE,    /* the last live release back into the target */
     STEP_FAIL,       /* the row is failed or canceled */
@@ -38,7 +39,7 @@ extern const struct step_row step_rows[];
 
 enum step step_next(enum step from, enum outcome outcome);
 
-/* As releases.step has it ("publish", "command", "apply", "rollout", "restore"); "" for the others,
+/* As releases.step has it ("publish", "command", "apply", "rollout", "postdeploy", "restore"); "" for the others,
  * which are not written down. */
 const char *step_name(enum step s);
 

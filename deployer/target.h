@@ -125,10 +125,11 @@ struct target_ops {
     /* For `slipway check`: says one line a finding ("ok …", or what to do). -1 where something is missing. */
     int (*check)(struct target *t, target_say_fn *say, void *say_arg, struct err *err);
 
-    /* Runs the release command once and waits for its end, its output through say. ERR_FAILED with exit code and reason:
-     * "failed (exit 1)". Where an earlier call for the same release was cut off, goes on with what that one began. */
-    int (*release_command)(struct target *t, const struct target_release *r, const struct target_call *c,
-                           int64_t timeout_ms, struct err *err);
+    /* Runs the release command once (script NULL), or the postdeploy script, a line for a shell, and waits for its end, its
+     * output through say. ERR_FAILED with exit code and reason: "failed (exit 1)". Where an earlier call for the same
+     * release was cut off, goes on with what that one began. */
+    int (*release_command)(struct target *t, const struct target_release *r, const char *script,
+                           const struct target_call *c, int64_t timeout_ms, struct err *err);
 
     /* Makes the target hold the release's objects: idempotent; object is called for each. */
     int (*apply)(struct target *t, const struct target_release *r, const struct target_call *c,

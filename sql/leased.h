@@ -36,7 +36,7 @@ int release_move_with_build(struct store *s, int64_t id, enum release_state to, 
                             struct err *err);
 
 /* Of a row r of releases: its objects may be in the target. */
-#define RELEASE_APPLIED "r.step IN ('apply', 'rollout', 'restore')"
+#define RELEASE_APPLIED "r.step IN ('apply', 'rollout', 'postdeploy', 'restore')"
 
 /* Ends what has not begun; asks what is in work to stop. why: "canceled by anna". */
 int build_cancel_in(struct store *s, int64_t id, const char *why, struct err *err);

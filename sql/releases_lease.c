@@ -170,6 +170,11 @@ int releases_command_done(struct store *s, const struct lease *me, int64_t id, i
                        id);
 }
 
+int releases_postdeploy_done(struct store *s, const struct lease *me, int64_t id, struct err *err)
+{
+    return held_update(s, me, id, err, "UPDATE releases SET postdeploy_done = 1 WHERE id = ?", "i", id);
+}
+
 int releases_manifests(struct store *s, const struct lease *me, int64_t id, const char *manifests, int64_t apply_ms,
                        struct err *err)
 {

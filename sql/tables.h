@@ -154,6 +154,8 @@ int releases_step(struct store *s, const struct lease *me, int64_t id, const cha
 int releases_restoring(struct store *s, const struct lease *me, int64_t id, const char *reason, struct err *err);
 int releases_published(struct store *s, const struct lease *me, int64_t id, const char *image, int64_t ms, struct err *err);
 int releases_command_done(struct store *s, const struct lease *me, int64_t id, int64_t ms, struct err *err);
+/* scripts.postdeploy has ended, well or not. */
+int releases_postdeploy_done(struct store *s, const struct lease *me, int64_t id, struct err *err);
 int releases_manifests(struct store *s, const struct lease *me, int64_t id, const char *manifests, int64_t apply_ms, struct err *err);
 /* One transaction: this release live, the former superseded, apps.live_release_id, its build live. */
 int releases_live(struct store *s, const struct lease *me, int64_t id, const char *url, int64_t rollout_ms, struct err *err);

@@ -107,8 +107,8 @@ void retirees_take(struct retirees *r, const struct containers *all);
 int retirees_service(struct retirees *r, void (*gone)(void *arg, const char *app), void *arg);
 
 /* --- the functions of target_ops, each in the file of its name */
-int docker_release_command(struct target *t, const struct target_release *r, const struct target_call *c,
-                           int64_t timeout_ms, struct err *err);
+int docker_release_command(struct target *t, const struct target_release *r, const char *script,
+                           const struct target_call *c, int64_t timeout_ms, struct err *err);
 int docker_list(struct target *t, const struct app *app, struct target_instance **ret, size_t *ret_n,
                 struct err *err);
 int docker_logs(struct target *t, const struct app *app, const struct target_logs *q,

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "deployer/one_off.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -15,10 +16,15 @@
 
 #define LINE_MAX_BYTES (8 * 1024)
 
-/* The release command while it runs. */
+#define NUMBER_COMMAND 1      /* of the container: which of the two it is */
+#define NUMBER_SCRIPT 2
+
+/* The release command, or the postdeploy script, while it runs. */
 struct job {
     struct target *target;
     const struct target_call *call;
+    const char *script;      /* NULL: the release command */
+    int number;
     char *id;
 };
 
@@ -36,7 +42,7 @@ static int earlier_find(struct job *j, const struct target_release *r, struct er
 
         if (strcmp(c->process, PROCESS_RELEASE) != 0)
             continue;
-        if (c->version == r->release->version && c->state != CONTAINER_CREATED && j->id == NULL)
+        if (c->version == r->release->version && c->number == j->number && c->state != CONTAINER_CREATED && j->id == NULL)
             j->id = xstrdup(c->id);
         else
             rc = container_remove(j->target, c->id, err);
@@ -45,11 +51,23 @@ static int earlier_find(struct job *j, const struct target_release *r, struct er
     return rc;
 }
 
+static void entrypoint_set(json_t *body, const char *script)
+{
+    char *argv[] = { (char *) (uintptr_t) script, NULL };
+    cleanup_vec struct vec command = VEC_INIT;
+    json_t *words = json_array();
+
+    run_command(&command, "", argv, true);
+    for (size_t i = 0; i < command.n; i++)
+        json_array_append_new(words, json_string(command.v[i]));
+    json_object_set_new(body, "Entrypoint", words);
+}
+
 static int job_make(struct job *j, const struct target_release *r, struct err *err)
 {
     struct target *t = j->target;
     cleanup_free char *network = app_network_name(t->conf, r->app->name), *path = NULL, *escaped = NULL;
-    cleanup_free char *name = container_name(t->conf, r->app->name, PROCESS_RELEASE, 1, r->release->version,
+    cleanup_free char *name = container_name(t->conf, r->app->name, PROCESS_RELEASE, j->number, r->release->version,
                                              randombytes_uniform(0x10000));
     json_auto_t *body = NULL, *answer = NULL;
     char template[TEMPLATE_SIZE];
@@ -59,8 +77,10 @@ static int job_make(struct job *j, const struct target_release *r, struct err *e
     if (image_ensure(t, r->image, err) < 0 || app_network(t, r->app->name, &subnet, err) < 0 ||
         deploy_input(t, r, network, &in, err) < 0 || container_render(&in, PROCESS_RELEASE, &body, err) < 0)
         return -1;
+    if (j->script != NULL)
+        entrypoint_set(body, j->script);
     container_template(body, template);
-    container_place(body, &in, PROCESS_RELEASE, 1, -1, template, NULL);
+    container_place(body, &in, PROCESS_RELEASE, j->number, -1, template, NULL);
     escaped = http_escape(name);
     path = xasprintf("/containers/create?name=%s", escaped);
     if (engine_do(t->engine, "POST", path, body, &answer, err) < 0)
@@ -123,10 +143,11 @@ static int job_judge(struct job *j, struct err *err)
     return rc;
 }
 
-int docker_release_command(struct target *t, const struct target_release *r, const struct target_call *c,
-                           int64_t timeout_ms, struct err *err)
+int docker_release_command(struct target *t, const struct target_release *r, const char *script,
+                           const struct target_call *c, int64_t timeout_ms, struct err *err)
 {
-    struct job j = { .target = t, .call = c };
+    struct job j = { .target = t, .call = c, .script = script,
+                     .number = script != NULL ? NUMBER_SCRIPT : NUMBER_COMMAND };
     int rc;
 
     engine_set_call(t->engine, c);
@@ -143,6 +164,8 @@ int docker_release_command(struct target *t, const struct target_release *r, con
     engine_set_call(t->engine, NULL);
     if (j.id != NULL && !(rc < 0 && c->handed_on != NULL && c->handed_on(c->canceled_arg)))
         (void) container_remove(t, j.id, NULL);
+    if (script != NULL)
+        app_unlock(t); /* the release command's lock is the rollout's, too */
     free(j.id);
     return rc;
 }

@@ -79,7 +79,7 @@ int kubernetes_apply(struct target *t, const struct target_release *r, const str
                      struct err *err);
 int kubernetes_watch(struct target *t, const struct target_release *r, const struct target_call *c,
                      int64_t timeout_ms, struct err *err);
-int kubernetes_release_command(struct target *t, const struct target_release *r,
+int kubernetes_release_command(struct target *t, const struct target_release *r, const char *script,
                                const struct target_call *c, int64_t timeout_ms, struct err *err);
 int kubernetes_prune(struct target *t, const struct app *app, const struct inventory_item *v,
                      size_t n, target_object_fn *removed, void *removed_arg, struct err *err);

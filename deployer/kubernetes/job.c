@@ -18,7 +18,7 @@
 #define NO_POD_MS 10000           /* then the Job's events are asked why it has no pod */
 #define REPLACE_TRIES 3
 
-/* The release command while it runs. */
+/* The release command, or the postdeploy script, while it runs. */
 struct job {
     struct target *target;
     const struct target_call *call;
@@ -317,7 +317,7 @@ static int job_run(struct job *j, const json_t *doc, int64_t timeout_ms, struct 
     return rc;
 }
 
-int kubernetes_release_command(struct target *t, const struct target_release *r,
+int kubernetes_release_command(struct target *t, const struct target_release *r, const char *script,
                                const struct target_call *c, int64_t timeout_ms, struct err *err)
 {
     struct job j = { .target = t, .call = c, .release = r->release };
@@ -328,11 +328,11 @@ int kubernetes_release_command(struct target *t, const struct target_release *r,
     if (rendering_make(t, r, &g, err) < 0)
         return -1;
     j.namespace_ = xstrdup(g.namespace_);
-    j.name = manifest_job_name(r->release);
+    j.name = manifest_job_name(r->release, script);
     j.path = kind_path_of("Job", j.namespace_, j.name);
     rc = base_apply(t, r, &g, NULL, NULL, err);
     if (rc == 0) {
-        doc = manifest_job(&g.input, (timeout_ms + 999) / 1000);
+        doc = manifest_job(&g.input, script, (timeout_ms + 999) / 1000);
         rc = job_run(&j, doc, timeout_ms, err);
     }
     rendering_release(&g);

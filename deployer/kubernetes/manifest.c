@@ -29,9 +29,9 @@ char *manifest_namespace_name(const struct conf *c, const struct app *app)
     return xasprintf("%s%s", c->namespace_prefix, app->name);
 }
 
-char *manifest_job_name(const struct release *r)
+char *manifest_job_name(const struct release *r, const char *script)
 {
-    return xasprintf("release-v%" PRId64, r->version);
+    return xasprintf("%s-v%" PRId64, script != NULL ? "postdeploy" : "release", r->version);
 }
 
 bool manifest_is_service(const char *process)
@@ -329,29 +329,6 @@ static json_t *deployment(const struct manifest_input *in, const char *process)
     return o;
 }
 
-json_t *manifest_job(const struct manifest_input *in, int64_t timeout_s)
-{
-    cleanup_free char *name = manifest_job_name(in->release);
-    json_t *o = object(in, "batch/v1", "Job", name, PROCESS_RELEASE), *pod, *template;
-
-    json_object_set_new(json_object_get(o, "metadata"), "annotations", annotations(in));
-    pod = pod_spec(in, PROCESS_RELEASE);
-    json_object_set_new(pod, "restartPolicy", json_string("Never"));
-    template = json_pack("{s:{s:o}, s:o}", "metadata", "labels", labels(in, PROCESS_RELEASE),
-                         "spec", pod);
-    json_object_set_new(o, "spec",
-                        json_pack("{s:i, s:I, s:i, s:o}", "backoffLimit", 0,
-                                  "activeDeadlineSeconds", (json_int_t) timeout_s,
-                                  "ttlSecondsAfterFinished", JOB_TTL_S, "template", template));
-    return o;
-}
-
-/* --- one-off commands */
-
-#define PROCESS_RUN "run"    /* only to the functions above: none of web's probes */
-/* A command gets so long to end itself; a shell, which does not listen to SIGTERM, isn't waited for. */
-#define RUN_GRACE_MAX_S 10
-
 /* Kubernetes makes $(NAME) and $$ of commands and values into something else; twice the sign is one.
  * Source: kubernetes.io "Define Dependent Environment Variables". */
 static json_t *literal(const char *s)
@@ -367,6 +344,39 @@ static json_t *literal(const char *s)
     *at = '\0';
     return json_string(text);
 }
+
+json_t *manifest_job(const struct manifest_input *in, const char *script, int64_t timeout_s)
+{
+    cleanup_free char *name = manifest_job_name(in->release, script);
+    json_t *o = object(in, "batch/v1", "Job", name, PROCESS_RELEASE), *pod, *template;
+
+    json_object_set_new(json_object_get(o, "metadata"), "annotations", annotations(in));
+    pod = pod_spec(in, PROCESS_RELEASE);
+    json_object_set_new(pod, "restartPolicy", json_string("Never"));
+    if (script != NULL) {
+        char *argv[] = { (char *) (uintptr_t) script, NULL };
+        cleanup_vec struct vec command = VEC_INIT;
+        json_t *words = json_array();
+
+        run_command(&command, "", argv, true);
+        for (size_t i = 0; i < command.n; i++)
+            json_array_append_new(words, literal(command.v[i]));
+        json_object_set_new(json_array_get(json_object_get(pod, "containers"), 0), "command", words);
+    }
+    template = json_pack("{s:{s:o}, s:o}", "metadata", "labels", labels(in, PROCESS_RELEASE),
+                         "spec", pod);
+    json_object_set_new(o, "spec",
+                        json_pack("{s:i, s:I, s:i, s:o}", "backoffLimit", 0,
+                                  "activeDeadlineSeconds", (json_int_t) timeout_s,
+                                  "ttlSecondsAfterFinished", JOB_TTL_S, "template", template));
+    return o;
+}
+
+/* --- one-off commands */
+
+#define PROCESS_RUN "run"    /* only to the functions above: none of web's probes */
+/* A command gets so long to end itself; a shell, which does not listen to SIGTERM, isn't waited for. */
+#define RUN_GRACE_MAX_S 10
 
 static json_t *run_spec(const struct manifest_input *in, const struct manifest_run *r)
 {

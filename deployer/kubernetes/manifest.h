@@ -64,10 +64,11 @@ struct manifest {
 int manifest_render(const struct manifest_input *in, struct manifest *ret, struct err *err);
 void manifest_release(struct manifest *m);
 
-/* The Job that runs the release command; timeout_s ends it in the cluster too. */
-json_t *manifest_job(const struct manifest_input *in, int64_t timeout_s);
-/* Its name: "release-v7". The caller frees it. */
-char *manifest_job_name(const struct release *r);
+/* The Job that runs the release command (script NULL), or the postdeploy script, a line for a shell; timeout_s ends it in the
+ * cluster too. */
+json_t *manifest_job(const struct manifest_input *in, const char *script, int64_t timeout_s);
+/* Its name: "release-v7", "postdeploy-v7". The caller frees it. */
+char *manifest_job_name(const struct release *r, const char *script);
 
 /* A one-off command: a pod that is none of the processes, so no label says a process type. */
 #define LABEL_RUN "slipway/run"                 /* its number: "48213" of run.48213 */

@@ -45,11 +45,11 @@ def test_first_push():
     check(ssh("config:set", repo.app, "SET_BY_HAND=mine", "KEPT=mine"))
     env = {"GREETING": "'a b' $c", "SECRET": {"generator": "secret", "description": "x"}, "SET_BY_HAND": {},
            "KEPT": {"value": "theirs"}, "MAYBE": {"required": False}}
-    r = push(repo, "begin", name="x", env=env, formation={"web": {"quantity": 1}, "worker": {"quantity": 2}},
-             addons=["heroku-postgresql"])
+    r = push(repo, "begin", name="x", env=env, scripts={"postdeploy": "echo seeded with $GREETING"},
+             formation={"web": {"quantity": 1}, "worker": {"quantity": 2}}, addons=["heroku-postgresql"])
     assert r.code == 0, repr(r)
     has(r, "Setting config of app.json: GREETING, SECRET (generated)", ": addons has no effect",
-        "web=1 worker=2")
+        "web=1 worker=2", "       seeded with [GREETING hidden]", "postdeploy: done")
     values = check(ssh("config:export", repo.app, "--format", "json")).json()
     secret = values["SECRET"]
     assert re.fullmatch("[0-9a-f]{64}", secret), values
@@ -60,6 +60,7 @@ def test_first_push():
     repo.commit("later", {"web.py": hello("second")["web.py"]})
     r = repo.push()
     assert r.code == 0, repr(r)
+    assert "postdeploy" not in r.all, repr(r)
     assert check(ssh("config:export", repo.app, "--format", "json")).json().get("SECRET") == secret
     assert "GREETING" not in check(ssh("config:keys", repo.app)).out.split()
     has(check(ssh("releases:info", repo.app)), "worker=0")
@@ -104,7 +105,10 @@ def test_healthchecks():
     repo = REPO = Repo(new_name("aj")).write({"Procfile": "web: exec python3 -u web.py\n",
                                               "web.py": f"# {harness.unique}\n" + CHECKED})
     up = {"type": "readiness", "name": "up", "path": "/up", "wait": 1}
-    check(push(repo, "up", healthchecks={"web": [up]}, cron=TASKS))
+    r = check(push(repo, "up", healthchecks={"web": [up]}, cron=TASKS,
+                   scripts={"postdeploy": "echo seeding $(id -u); exit 7"}))
+    has(r, "postdeploy: echo seeding", "       seeding 1", "v1 is live after",
+        "The postdeploy script failed (exit 7); v1 is live all the same")
     has(check(ssh("logs", repo.app)), "request /up")
     down = {"type": "startup", "path": "/down", "attempts": 2, "wait": 1, "timeout": 2}
     r = push(repo, "down", healthchecks={"web": [down]})
@@ -139,7 +143,7 @@ def test_cron_commands():
     app = REPO.app
     check(ssh("config:set", app, "GREETING=config"))
     every, yearly = tasks()
-    assert (every["schedule"], yearly["command"], yearly["suspended"]) == ("* * * * *", "exit 3", False), (every, yearly)
+    assert (every["schedule"], yearly["command"], yearly["suspended"]) == ("* * * * *", "exit 3", False), yearly
     assert yearly["next_at"].endswith("-01-01T00:00:00Z"), yearly
     r = check(ssh("cron:run", app, every["id"]))
     assert (r.out, r.err) == ("tick config\n", "tock\n"), repr(r)

@@ -50,7 +50,7 @@ static bool here(const char *op)
 /* Of the release command a target says what it did. */
 static int went_wrong(const char *op, struct err *err)
 {
-    bool command = strcmp(op, "command") == 0;
+    bool command = strcmp(op, "command") == 0 || strcmp(op, "postdeploy") == 0;
 
     return err_set(err, ERR_FAILED, "%s%swent wrong", command ? "" : op, command ? "" : " ");
 }
@@ -134,16 +134,17 @@ static char *describe(const struct target_release *r)
     return buf_steal(&b);
 }
 
-static int fake_command(struct target *t, const struct target_release *r, const struct target_call *c,
-                        int64_t timeout_ms, struct err *err)
+static int fake_command(struct target *t, const struct target_release *r, const char *script,
+                        const struct target_call *c, int64_t timeout_ms, struct err *err)
 {
-    cleanup_free char *what = describe(r);
+    cleanup_free char *what = script != NULL ? xstrdup(script) : describe(r);
+    const char *op = script != NULL ? "postdeploy" : "command";
 
     (void) t, (void) timeout_ms;
-    if (before("command", what, c, err) < 0 || canceled(c, err) < 0)
+    if (before(op, what, c, err) < 0 || canceled(c, err) < 0)
         return -1;
     c->say(c->say_arg, "       migrating with hunter2-hunter2");
-    return after("command", err);
+    return after(op, err);
 }
 
 static int fake_apply(struct target *t, const struct target_release *r, const struct target_call *c,

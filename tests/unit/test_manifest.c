@@ -108,7 +108,7 @@ static void test_golden(void **state)
     assert_golden("manifest_public", doc);
     json_decref(doc);
     manifest_release(&m);
-    doc = manifest_job(&f.in, 600);
+    doc = manifest_job(&f.in, NULL, 600);
     assert_golden("manifest_job", doc);
     json_decref(doc);
     fixture_release(&f);

@@ -595,10 +595,66 @@ static void test_remove(void **state)
     assert_false(waits);
 }
 
+static int64_t with_postdeploy(struct fixture *f)
+{
+    int64_t id = fixture_built(f, f->shop);
+
+    OK(store_exec(f->store, &err, "UPDATE releases SET app_json = ? WHERE id = ?", "si",
+                  "{\"scripts\": {\"postdeploy\": \"rake seed\"}}", id));
+    return id;
+}
+
+/* Once, when the first release serves; the next one doesn't run it. */
+static void test_postdeploy(void **state)
+{
+    struct fixture *f = *state;
+    int64_t id = with_postdeploy(f);
+
+    assert_int_equal(work(f->store, "one"), 0);
+    state_is(f, id, RELEASE_LIVE, NULL);
+    calls_are("publish v1\nopen \ncommand v1 web=1 worker=0\napply v1 web=1 worker=0\nwatch v1 web=1 worker=0\n"
+              "postdeploy rake seed\n");
+    has(f, id, "       postdeploy: rake seed ...\n");
+    has(f, id, "       postdeploy: done (0.");
+    fake_forget();
+    id = with_postdeploy(f);
+    assert_int_equal(work(f->store, "two"), 0);
+    state_is(f, id, RELEASE_LIVE, NULL);
+    calls_are("publish v2\nopen \ncommand v2 web=1 worker=0\napply v2 web=1 worker=0\nwatch v2 web=1 worker=0\n"
+              "prune of-v1\n");
+}
+
+static void test_postdeploy_fails(void **state)
+{
+    struct fixture *f = *state;
+    int64_t id = with_postdeploy(f);
+
+    fake.op = "postdeploy";
+    fake.fault = FAKE_FAIL;
+    assert_int_equal(work(f->store, "one"), 0);
+    state_is(f, id, RELEASE_LIVE, NULL);
+    has(f, id, " !     The postdeploy script went wrong; v1 is live all the same");
+}
+
+static void test_postdeploy_killed(void **state)
+{
+    struct fixture *f = *state;
+    int64_t id = with_postdeploy(f);
+
+    fake.op = "postdeploy";
+    fake.fault = FAKE_KILL_AFTER;
+    assert_true(work_killed(f));
+    fake_forget();
+    assert_int_equal(work(f->store, "next"), 0);
+    state_is(f, id, RELEASE_LIVE, NULL);
+    calls_are("open \napply v1 web=1 worker=0\nwatch v1 web=1 worker=0\npostdeploy rake seed\n");
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
     const struct CMUnitTest tests[] = {
+        TEST(test_postdeploy), TEST(test_postdeploy_fails), TEST(test_postdeploy_killed),
         TEST(test_live),     TEST(test_scale),          TEST(test_fails),
         TEST(test_restores), TEST(test_restore_fails),  TEST(test_first_fails),
         TEST(test_canceled), TEST(test_handed_back),    TEST(test_canceled_after_hand_back),

@@ -39,7 +39,8 @@ static void test_ends(void **state)
 
 static void test_rows(void **state)
 {
-    const enum step way[] = { STEP_PUBLISH, STEP_COMMAND, STEP_APPLY, STEP_ROLLOUT, STEP_FINISH, STEP_END };
+    const enum step way[] = { STEP_PUBLISH, STEP_COMMAND, STEP_APPLY, STEP_ROLLOUT, STEP_POSTDEPLOY, STEP_FINISH,
+                              STEP_END };
 
     (void) state;
     for (size_t i = 0; i + 1 < countof(way); i++)
@@ -67,6 +68,8 @@ static void test_first(void **state)
     assert_int_equal(step_first("command", true, false), STEP_COMMAND);
     assert_int_equal(step_first("apply", true, false), STEP_APPLY);
     assert_int_equal(step_first("rollout", true, false), STEP_APPLY);
+    assert_int_equal(step_first("postdeploy", true, false), STEP_APPLY);
+    assert_int_equal(step_first("postdeploy", true, true), STEP_RESTORE);
     assert_int_equal(step_first("restore", true, false), STEP_RESTORE);
     assert_int_equal(step_first("", false, true), STEP_FAIL);
     assert_int_equal(step_first("command", true, true), STEP_FAIL);
