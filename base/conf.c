@@ -116,7 +116,9 @@ const struct conf_setting conf_settings[] = {
       "As in [registry]." },
 
     { "target", "target", CONF_CHOICE, AT(target), "auto", "auto kubernetes docker", 0, 0,
-      "Where releases run. auto is kubernetes where a kubeconfig is set or Slipway runs in a pod, else docker." },
+      "Where new apps run. auto is kubernetes where a kubeconfig is set or Slipway runs in a pod, else docker. One server "
+      "may have both, and apps:move moves an app: kubernetes is there where a kubeconfig is set or Slipway runs in a pod, "
+      "docker where [docker] socket is set, or where apps have run on it before." },
 
     { "kubernetes", "kubeconfig", CONF_PATH, AT(kubeconfig), "", NULL, 0, 0,
       "File that says how the cluster is reached. Empty: the account of the pod that Slipway runs in." },
@@ -138,7 +140,7 @@ const struct conf_setting conf_settings[] = {
       "Docker config.json with which pods pull from the release registry. Empty: none." },
 
     { "docker", "socket", CONF_PATH, AT(engine_socket), "", NULL, 0, 0,
-      "Socket of the Docker engine that apps run on. Empty: that of [build] docker_socket." },
+      "Socket of the Docker engine that apps run on. Empty: that of [build] docker_socket, where the target is docker." },
     { "docker", "prefix", CONF_STRING, AT(container_prefix), "slipway-", NULL, 0, 0,
       "Names of containers and networks begin with it." },
     { "docker", "subnets", CONF_STRING, AT(subnets), "10.213.0.0/16", NULL, 0, 0,

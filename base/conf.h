@@ -74,7 +74,7 @@ struct conf {
     char *release_registry_ca;
     char *release_registry_auth;
     /* [target] */
-    char *target;             /* auto, kubernetes, docker; see conf_target */
+    char *target;             /* of new apps: auto, kubernetes, docker; see conf_target */
     /* [kubernetes] */
     char *kubeconfig;         /* empty: in-cluster account */
     char *kube_context;
@@ -146,9 +146,17 @@ char *conf_format(enum conf_type type, long long n);
 /* Rows of the settings in man(7) format, for slipway.conf(5). */
 void conf_print_man(FILE *out);
 
-/* The target in use, "kubernetes" or "docker": what the setting says; auto is kubernetes where a kubeconfig is
+/* The target of new apps, "kubernetes" or "docker": what the setting says; auto is kubernetes where a kubeconfig is
  * set or this is a pod, else docker. */
 const char *conf_target(const struct conf *c);
+
+/* Is this server configured for the target? The one of new apps is; besides, kubernetes where a kubeconfig is set or this
+ * is a pod, docker where [docker] socket is set or apps have run on it before (STATE/run/docker is there): who adds a
+ * kubeconfig to a server with apps still has them. 0, ERR_USAGE where there is no such target, ERR_FAILED: what to set. */
+int conf_target_check(const struct conf *c, const char *target, struct err *err);
+
+/* The names of all targets, ended by NULL. */
+extern const char *const conf_targets[];
 
 /* A path below the state folder, printf style; the caller frees it. */
 char *conf_state_path(const struct conf *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -349,11 +349,40 @@ void conf_release(struct conf *c)
     memset(c, 0, sizeof(*c));
 }
 
+static bool has_kubernetes(const struct conf *c)
+{
+    return c->kubeconfig[0] != '\0' || getenv("KUBERNETES_SERVICE_HOST") != NULL;
+}
+
 const char *conf_target(const struct conf *c)
 {
     if (strcmp(c->target, "auto") != 0)
         return c->target;
-    return c->kubeconfig[0] != '\0' || getenv("KUBERNETES_SERVICE_HOST") != NULL ? "kubernetes" : "docker";
+    return has_kubernetes(c) ? "kubernetes" : "docker";
+}
+
+const char *const conf_targets[] = { "docker", "kubernetes", NULL };
+
+int conf_target_check(const struct conf *c, const char *target, struct err *err)
+{
+    bool docker = strcmp(target, "docker") == 0;
+
+    if (strcmp(conf_target(c), target) == 0)
+        return 0;
+    if (docker) {
+        cleanup_free char *used = conf_state_path(c, "run/docker");
+
+        if (c->engine_socket[0] != '\0' || access(used, F_OK) == 0)
+            return 0;
+        return err_set(err, ERR_FAILED, "this server is not configured for docker: set [docker] socket in %s and restart "
+                       "it", c->file != NULL ? c->file : "slipway.conf");
+    }
+    if (strcmp(target, "kubernetes") != 0)
+        return err_set(err, ERR_USAGE, "there is no target %.32s; there are docker and kubernetes", target);
+    if (has_kubernetes(c))
+        return 0;
+    return err_set(err, ERR_FAILED, "this server is not configured for kubernetes: set [kubernetes] kubeconfig in %s and "
+                   "restart it", c->file != NULL ? c->file : "slipway.conf");
 }
 
 char *conf_state_path(const struct conf *c, const char *fmt, ...)

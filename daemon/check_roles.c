@@ -10,6 +10,7 @@
 #include "daemon/hostkey.h"
 #include "deployer/target.h"
 #include "sql/store.h"
+#include "sql/tables.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,20 +146,44 @@ static void target_say(void *arg, const char *line)
         (void) printf("missing  %s\n", line);
 }
 
-static void check_target(struct check *k, const struct conf *c)
+static void check_target(struct check *k, const struct conf *c, const char *name)
 {
-    const struct target_ops *ops = target_find(conf_target(c));
+    const struct target_ops *ops = target_find(name);
     struct err err = ERR_INIT;
     struct target *t = NULL;
 
     if (ops == NULL)
-        err_set(&err, ERR_USAGE, "this program has no target %s", conf_target(c));
-    else if (ops->open(c, &t, &err) == 0 && ops->check(t, target_say, NULL, &err) == 0)
-        check_ok(k, "target", "%s", conf_target(c));
+        err_set(&err, ERR_USAGE, "this program has no target %s", name);
+    else if (conf_target_check(c, name, &err) == 0 && ops->open(c, &t, &err) == 0 && ops->check(t, target_say, NULL, &err) == 0)
+        check_ok(k, "target", "%s%s", name, strcmp(name, conf_target(c)) == 0 ? ", of new apps" : "");
     if (err.code != ERR_NONE)
         check_missing(k, "target", &err, "see slipway.conf(5), [target] and the sections behind it");
     if (t != NULL)
         ops->close(t);
+}
+
+static bool is_used(const struct vec *used, const char *target)
+{
+    for (size_t i = 0; i < used->n; i++)
+        if (strcmp(used->v[i], target) == 0)
+            return true;
+    return false;
+}
+
+/* All that are configured, and those that apps are on. */
+static void check_targets(struct check *k, const struct conf *c)
+{
+    cleanup_vec struct vec used = VEC_INIT;
+    struct err err = ERR_INIT;
+    struct store *s = NULL;
+
+    if (store_open(c->state, true, &s, &err) < 0 || targets_used(s, &used, &err) < 0)
+        check_missing(k, "apps' targets", &err, "see the server's log");
+    if (s != NULL)
+        store_close(s);
+    for (const char *const *t = conf_targets; *t != NULL; t++)
+        if (conf_target_check(c, *t, NULL) == 0 || is_used(&used, *t))
+            check_target(k, c, *t);
 }
 
 int check_deploy_run(const struct conf *c)
@@ -171,6 +196,6 @@ int check_deploy_run(const struct conf *c)
         check_registry(&k, "release registry", c->release_registry, c->release_registry_insecure,
                        c->release_registry_ca, c->release_registry_auth,
                        "see [release-registry] in slipway.conf(5)");
-    check_target(&k, c);
+    check_targets(&k, c);
     return k.missing != 0;
 }

@@ -15,6 +15,7 @@
 #include "gateway/gateway.h"
 #include "sql/migrate.h"
 #include "sql/store.h"
+#include "sql/tables.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -50,8 +51,13 @@ static int migrate_run(const struct conf *c)
     /* Only init makes a database: an empty one in the place of a lost one would forget every app. */
     if (store_open_any(c->state, true, &s, &err) == 0) {
         store_close(s);
-        if (store_migrate(c->state, &err) == 0)
-            return 0;
+        if (store_migrate(c->state, &err) == 0 && store_open(c->state, false, &s, &err) == 0) {
+            int rc = targets_fill(s, conf_target(c), &err);
+
+            store_close(s);
+            if (rc == 0)
+                return 0;
+        }
     }
     log_error("%s", err.msg);
     return (int) err.code;
@@ -59,7 +65,7 @@ static int migrate_run(const struct conf *c)
 
 static bool reconcile_needed(const struct conf *c)
 {
-    return strcmp(conf_target(c), "docker") == 0;
+    return conf_target_check(c, "docker", NULL) == 0;
 }
 
 static bool router_needed(const struct conf *c)
@@ -110,7 +116,7 @@ static int group_add(struct role_ids *ids, const char *name, struct err *err)
 /* The Docker socket that a role works with; NULL: none. */
 static const char *engine_socket(const struct conf *c, const struct role_row *r)
 {
-    if (strcmp(r->user, USER_DEPLOY) == 0 && strcmp(conf_target(c), "docker") == 0)
+    if (strcmp(r->user, USER_DEPLOY) == 0 && reconcile_needed(c))
         return c->engine_socket[0] != '\0' ? c->engine_socket : c->docker_socket;
     return r->engine ? c->docker_socket : NULL;
 }

@@ -16,6 +16,13 @@ void run_say_failed(struct run *r)
                      r->release->version, r->failure.msg);
 }
 
+void run_say_still_live(struct run *r)
+{
+    if (r->app.live_version != 0)
+        release_log_sayf(&r->log, " !     v%" PRId64 " is still live%s%s.", r->app.live_version, r->moving ? " on " : "",
+                         r->moving ? r->app.target : "");
+}
+
 /* Nothing was applied, or it has been undone. */
 int step_fail(struct run *r, struct err *err)
 {
@@ -23,8 +30,7 @@ int step_fail(struct run *r, struct err *err)
 
     if (!r->w->pulse->ignore_cancel) { /* not said by step_restore */
         run_say_failed(r);
-        if (r->app.live_version != 0)
-            release_log_sayf(&r->log, " !     v%" PRId64 " is still live.", r->app.live_version);
+        run_say_still_live(r);
     }
     return releases_failed(r->w->store, r->w->me, r->release->id, r->canceled, reason, err);
 }
@@ -132,6 +138,8 @@ static void say_begin(struct run *r)
         release_log_sayf(&r->log, " !     The release's worker was started again; going on.");
         return;
     }
+    if (r->moving)
+        release_log_sayf(&r->log, "-----> Moving %s from %s to %s", r->app.name, r->app.target, r->release->target);
     for (size_t i = 0; i < f->n; i++)
         (void) buf_addf(&b, "%s%s=%d", i > 0 ? " " : "", f->v[i].process, f->v[i].count);
     release_log_sayf(&r->log, "-----> Releasing v%" PRId64 "%s%s", r->release->version, f->n > 0 ? ": " : "", buf_str(&b));
@@ -153,6 +161,28 @@ static int walk(struct run *r, struct err *err)
     return rc;
 }
 
+/* Where it runs. The app's first release takes the server's setting. */
+static int target_choose(struct run *r, struct err *err)
+{
+    struct release *rel = r->release;
+
+    if (rel->target[0] == '\0') {
+        const char *target = conf_target(r->w->conf);
+
+        if (releases_target(r->w->store, r->w->me, rel->id, target, err) < 0)
+            return -1;
+        free(rel->target);
+        rel->target = xstrdup(target);
+        free(r->app.target);
+        r->app.target = xstrdup(target);
+    }
+    r->ops = r->w->find(rel->target);
+    if (r->ops == NULL)
+        return err_set(err, ERR_FAILED, "this program has no target %s", rel->target);
+    r->moving = strcmp(r->app.target, rel->target) != 0;
+    return 0;
+}
+
 int release_run(const struct release_worker *w, struct release *release, struct err *err)
 {
     struct run r = { .w = w, .release = release };
@@ -161,14 +191,15 @@ int release_run(const struct release_worker *w, struct release *release, struct 
 
     if (apps_get_id(w->store, release->app_id, &r.app, err) < 0)
         return -1;
-    if (cron_suspended(w->store, release->app_id, &r.suspended, err) == 0 && release_log_open(&r.log, path, err) == 0) {
+    if (target_choose(&r, err) == 0 && cron_suspended(w->store, release->app_id, &r.suspended, err) == 0 &&
+        release_log_open(&r.log, path, err) == 0) {
         r.call = (struct target_call){ .say = release_log_say, .say_arg = &r.log, .canceled = pulse_stopped,
                                        .handed_on = pulse_handed_on,
                                        .canceled_arg = w->pulse, .wake_fd = pulse_fd(w->pulse) };
         rc = walk(&r, err);
     }
     if (r.target != NULL)
-        w->ops->close(r.target);
+        r.ops->close(r.target);
     config_set_release(&r.config);
     vec_release(&r.suspended);
     release_log_close(&r.log);

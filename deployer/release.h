@@ -13,7 +13,7 @@ struct release_worker {
     const struct conf *conf;
     struct store *store;
     const struct lease *me;
-    const struct target_ops *ops;
+    target_find_fn *find;      /* target_find, or a test's */
     /* publish_image, or what a test puts in its place. */
     int (*publish)(const struct publish *p, char **ret_image, struct err *err);
     struct pulse *pulse;       /* begun */

@@ -42,7 +42,7 @@ int step_postdeploy(struct run *r, struct err *err)
         return -1;
     shown = text_plain(script, SHOWN_MAX);
     release_log_sayf(&r->log, "       postdeploy: %s ...", shown);
-    rc = r->w->ops->release_command(r->target, &t, script, &r->call, r->w->conf->release_timeout, &why);
+    rc = r->ops->release_command(r->target, &t, script, &r->call, r->w->conf->release_timeout, &why);
     if (rc < 0 && pulse_outcome(r->w->pulse) != OUTCOME_FAILED) {
         *err = why;
         return -1; /* canceled, or the server stops: another worker goes on with it */

@@ -29,7 +29,7 @@ static int restore_live(struct run *r, struct release *live, struct err *err)
     if (rc == 0)
         rc = run_applied(r, NULL, err);
     if (rc == 0)
-        rc = r->w->ops->watch(r->target, &t, &r->call, r->w->conf->rollout_timeout, err);
+        rc = r->ops->watch(r->target, &t, &r->call, r->w->conf->rollout_timeout, err);
     config_set_release(&config);
     if (rc == 0)
         run_prune(r, live->id);
@@ -90,7 +90,7 @@ static void say_outcome(struct run *r, const struct err *why)
                                        : " !     Nothing was live before; what v%" PRId64 " left couldn't be stopped.",
                          r->release->version);
     else if (done)
-        release_log_sayf(&r->log, " !     v%" PRId64 " is still live.", r->app.live_version);
+        run_say_still_live(r);
     else
         release_log_sayf(&r->log, " !     v%" PRId64 " could not be put back: %s. See ps, and push again.",
                          r->app.live_version, why->msg);
@@ -102,6 +102,12 @@ int step_restore(struct run *r, struct err *err)
 
     p->ignore_cancel = true;
     run_say_failed(r);
+    if (r->moving) {
+        /* Where the app lives nothing was touched. The row's end makes what is left here due for removal. */
+        release_log_sayf(&r->log, " !     What v%" PRId64 " has on %s is removed.", r->release->version, r->release->target);
+        run_say_still_live(r);
+        return 0;
+    }
     for (int tries = 1;; tries++) {
         uint64_t until;
 

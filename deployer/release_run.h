@@ -11,7 +11,9 @@ struct run {
     struct app app;
     struct config_set config;    /* run scope, opened */
     struct vec suspended;        /* ids of cron tasks */
+    const struct target_ops *ops; /* where it runs */
     struct target *target;       /* NULL until it is needed */
+    bool moving;                 /* its app is on another one so far */
     struct release_log log;
     struct target_call call;
     struct inventory_item *made; /* what the target said it made, until it is written down */
@@ -43,6 +45,9 @@ void run_prune(struct run *r, int64_t keep);
 
 /* " !     v8 failed: …" */
 void run_say_failed(struct run *r);
+
+/* " !     v7 is still live.", where one is. */
+void run_say_still_live(struct run *r);
 
 /* The steps (deployer/step.h). 0 or -1; what a -1 means is told from the pulse. */
 int step_publish(struct run *r, struct err *err);

@@ -17,7 +17,11 @@ static double seconds(int64_t ms)
 
 int run_target(struct run *r, struct err *err)
 {
-    return r->target != NULL ? 0 : r->w->ops->open(r->w->conf, &r->target, err);
+    if (r->target != NULL)
+        return 0;
+    if (conf_target_check(r->w->conf, r->release->target, err) < 0)
+        return err_wrap(err, "%s can't be released on %s", r->app.name, r->release->target);
+    return r->ops->open(r->w->conf, &r->target, err);
 }
 
 static struct target_release target_release(struct run *r)
@@ -92,7 +96,7 @@ int step_command(struct run *r, struct err *err)
     release_log_sayf(&r->log, "       release: %s ...", text);
     if (run_target(r, err) < 0)
         return -1;
-    if (r->w->ops->release_command(r->target, &t, NULL, &r->call, r->w->conf->release_timeout, err) < 0)
+    if (r->ops->release_command(r->target, &t, NULL, &r->call, r->w->conf->release_timeout, err) < 0)
         return command_failed(err);
     rel->command_ms = (int64_t) (loop_now() - start);
     if (releases_command_done(r->w->store, r->w->me, rel->id, rel->command_ms, err) < 0)
@@ -135,7 +139,7 @@ static int inventory_write(struct run *r, struct err *err)
 
 int run_apply(struct run *r, const struct target_release *t, struct target_applied *ret, struct err *err)
 {
-    if (r->w->ops->apply(r->target, t, &r->call, on_object, r, ret, err) == 0)
+    if (r->ops->apply(r->target, t, &r->call, on_object, r, ret, err) == 0)
         return 0;
     /* What was made before it failed is there all the same. */
     (void) inventory_write(r, NULL);
@@ -178,7 +182,7 @@ int step_rollout(struct run *r, struct err *err)
     struct target_release t = target_release(r);
     uint64_t start = loop_now();
 
-    if (r->w->ops->watch(r->target, &t, &r->call, r->w->conf->rollout_timeout, err) < 0)
+    if (r->ops->watch(r->target, &t, &r->call, r->w->conf->rollout_timeout, err) < 0)
         return -1;
     r->release->rollout_ms = (int64_t) (loop_now() - start);
     return 0;
@@ -196,7 +200,7 @@ void run_prune(struct run *r, int64_t keep)
     struct inventory_item *v = NULL;
     size_t n = 0, old = 0;
     struct err err = ERR_INIT;
-    int rc = inventory_list(r->w->store, r->app.id, &v, &n, &err);
+    int rc = inventory_list(r->w->store, r->app.id, r->release->target, &v, &n, &err);
 
     for (size_t i = 0; i < n; i++) {
         struct inventory_item item = v[i];
@@ -207,7 +211,7 @@ void run_prune(struct run *r, int64_t keep)
         v[old++] = item;
     }
     if (rc == 0 && old > 0)
-        rc = r->w->ops->prune(r->target, &r->app, v, old, on_removed, r, &err);
+        rc = r->ops->prune(r->target, &r->app, v, old, on_removed, r, &err);
     if (rc < 0)
         log_warn("objects of earlier releases stay for now: %s", err.msg);
     for (size_t i = 0; i < n; i++)
@@ -239,6 +243,8 @@ static void say_live(struct run *r)
     release_log_sayf(&r->log, "=====> v%" PRId64 " is live after %.1f s (%s)", rel->version, seconds(store_now() - began), buf_str(&parts));
     if (r->url != NULL)
         release_log_sayf(&r->log, "       %s", r->url);
+    if (r->moving)
+        release_log_sayf(&r->log, "       What %s has on %s is stopped and removed now.", r->app.name, r->app.target);
 }
 
 int step_finish(struct run *r, struct err *err)

@@ -18,17 +18,39 @@ static void apps_free(struct app *v, size_t n)
     free(v);
 }
 
+static void leavings_free(struct leaving *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        leaving_release(&v[i]);
+    free(v);
+}
+
+/* How many there are to remove. */
+static int count(struct store *s, size_t *ret, struct err *err)
+{
+    struct leaving *left;
+    struct app *v;
+    size_t n, m;
+
+    if (apps_deleting(s, &v, &n, err) < 0)
+        return -1;
+    apps_free(v, n);
+    if (leavings_list(s, &left, &m, err) < 0)
+        return -1;
+    leavings_free(left, m);
+    *ret = n + m;
+    return 0;
+}
+
 int remove_begin(struct store *s, int *ret_lock, bool *ret_waiting, struct err *err)
 {
     cleanup_free char *path = xasprintf("%s/run/remove.lock", s->state);
     cleanup_close int fd = -1;
-    struct app *v;
     size_t n;
 
     *ret_waiting = false;
-    if (apps_deleting(s, &v, &n, err) < 0)
+    if (count(s, &n, err) < 0)
         return -1;
-    apps_free(v, n);
     if (n == 0)
         return 0;
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660);
@@ -45,41 +67,88 @@ int remove_begin(struct store *s, int *ret_lock, bool *ret_waiting, struct err *
     return 1;
 }
 
-static int remove_app(struct store *s, const struct target_ops *ops, struct target *t, const struct app *app,
-                      struct err *err)
+/* All that the app has on one target. */
+static int remove_from(const struct removal *r, const struct app *app, const char *target, struct err *err)
 {
-    if (ops->remove(t, app, err) < 0 || apps_delete(s, app->id, err) < 0)
+    const struct target_ops *ops = r->find(target);
+    struct target *t;
+    int rc;
+
+    if (ops == NULL)
+        return err_set(err, ERR_FAILED, "this program has no target %s", target);
+    if (conf_target_check(r->conf, target, err) < 0 || ops->open(r->conf, &t, err) < 0)
+        return -1;
+    rc = ops->remove(t, app, err);
+    ops->close(t);
+    return rc;
+}
+
+static int remove_app(const struct removal *r, const struct app *app, struct err *err)
+{
+    cleanup_vec struct vec targets = VEC_INIT;
+
+    if (targets_of(r->store, app->id, &targets, err) < 0)
+        return -1;
+    for (size_t i = 0; i < targets.n; i++)
+        if (remove_from(r, app, targets.v[i], err) < 0)
+            return -1;
+    if (apps_delete(r->store, app->id, err) < 0)
         return -1;
     log_info("app %s is removed", app->name);
     return 0;
 }
 
-int remove_apps(const struct conf *c, struct store *s, const struct target_ops *ops, size_t *ret_left,
-                struct err *err)
+static int remove_destroyed(const struct removal *r, size_t *left, struct err *err)
 {
-    struct target *t = NULL;
     struct app *v;
-    size_t n, left = 0;
-    struct err why = ERR_INIT;
+    size_t n;
 
-    if (apps_deleting(s, &v, &n, err) < 0)
+    if (apps_deleting(r->store, &v, &n, err) < 0)
         return -1;
-    if (n > 0 && ops->open(c, &t, &why) < 0) {
-        log_warn("apps can't be removed: %s", why.msg);
-        left = n;
-    }
-    for (size_t i = 0; t != NULL && i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
+        struct err why = ERR_INIT;
+
         log_set(LOG_APP, v[i].name);
-        err_clear(&why);
-        if (remove_app(s, ops, t, &v[i], &why) < 0) {
+        if (remove_app(r, &v[i], &why) < 0) {
             log_warn("app %s can't be removed yet: %s", v[i].name, why.msg);
-            left++;
+            ++*left;
         }
     }
-    log_set(LOG_APP, NULL);
-    if (t != NULL)
-        ops->close(t);
     apps_free(v, n);
-    *ret_left = left;
     return 0;
+}
+
+static int remove_left(const struct removal *r, size_t *left, struct err *err)
+{
+    struct leaving *v;
+    size_t n;
+
+    if (leavings_list(r->store, &v, &n, err) < 0)
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        struct err why = ERR_INIT;
+
+        log_set(LOG_APP, v[i].app.name);
+        if (remove_from(r, &v[i].app, v[i].target, &why) == 0 &&
+            leavings_drop(r->store, v[i].app.id, v[i].target, &why) == 0) {
+            log_info("what %s has left on %s is removed", v[i].app.name, v[i].target);
+        } else {
+            log_warn("what %s has left on %s can't be removed yet: %s", v[i].app.name, v[i].target, why.msg);
+            ++*left;
+        }
+    }
+    leavings_free(v, n);
+    return 0;
+}
+
+int remove_all(const struct removal *r, size_t *ret_left, struct err *err)
+{
+    int rc;
+
+    *ret_left = 0;
+    rc = remove_destroyed(r, ret_left, err);
+    if (rc == 0)
+        rc = remove_left(r, ret_left, err);
+    log_set(LOG_APP, NULL);
+    return rc;
 }

@@ -1,4 +1,5 @@
-/* Removing what destroyed apps (apps:destroy) have in the target, and then their rows. */
+/* Removing from the targets what destroyed apps (apps:destroy) have there, and then their rows; and what apps have left
+ * on a target that they were moved away from, or that a move to it failed on (sql/targets.c). */
 #ifndef SLIPWAY_DEPLOYER_REMOVE_H
 #define SLIPWAY_DEPLOYER_REMOVE_H
 
@@ -9,13 +10,18 @@
 
 #include <stdbool.h>
 
-/* Is there an app to remove that no other worker is removing? 1 (the right to do it is in *ret_lock, a descriptor
- * that the caller closes afterwards), 0, or -1. *ret_waiting: there are some, but another has the right. */
+/* Is there something to remove that no other worker is removing? 1 (the right to do it is in *ret_lock, a descriptor
+ * that the caller closes afterwards), 0, or -1. *ret_waiting: there is, but another has the right. */
 int remove_begin(struct store *s, int *ret_lock, bool *ret_waiting, struct err *err);
 
-/* Removes all that are marked. An app whose builds still run, or that the target can't remove now, stays for the
- * next try: *ret_left. -1 only where the database fails. */
-int remove_apps(const struct conf *c, struct store *s, const struct target_ops *ops, size_t *ret_left,
-                struct err *err);
+struct removal {
+    const struct conf *conf;
+    struct store *store;
+    target_find_fn *find;
+};
+
+/* Removes all of it. An app whose builds still run, and what a target can't remove now, stays for the next try:
+ * *ret_left. -1 only where the database fails. */
+int remove_all(const struct removal *r, size_t *ret_left, struct err *err);
 
 #endif

@@ -87,7 +87,8 @@ int stream_request_read(const json_t *doc, struct stream_request *ret, struct er
         read_range(doc, "since", 0, 0, SINCE_MAX_S, &since, err) < 0 ||
         read_range(doc, "version", 0, 0, LLONG_MAX, &version, err) < 0 ||
         read_text(doc, "process", &r.process, err) < 0 ||
-        read_text(doc, "instance", &r.instance, err) < 0 || read_names(doc, &r.names, err) < 0)
+        read_text(doc, "instance", &r.instance, err) < 0 || read_text(doc, "target", &r.target, err) < 0 ||
+        read_names(doc, &r.names, err) < 0)
         return -1;
     if (app_id == 0)
         return err_set(err, ERR_USAGE, "the request names no app");
@@ -298,12 +299,16 @@ static int serve_config(struct stream *s, struct err *err)
 
 static int serve_target(struct stream *s, struct err *err)
 {
-    const struct target_ops *ops = target_find(conf_target(s->conf));
+    const char *name = s->request->target != NULL ? s->request->target
+                     : s->app.target[0] != '\0' ? s->app.target : conf_target(s->conf);
+    const struct target_ops *ops = target_find(name);
     struct target *t;
     int rc;
 
     if (ops == NULL)
-        return err_set(err, ERR_FAILED, "this program has no target %s", conf_target(s->conf));
+        return err_set(err, ERR_FAILED, "this program has no target %s", name);
+    if (conf_target_check(s->conf, name, err) < 0)
+        return s->request->target != NULL ? -1 : err_wrap(err, "%s runs on %s", s->app.name, name);
     if (ops->open(s->conf, &t, err) < 0)
         return -1;
     rc = s->request->op == STREAM_LIST ? serve_list(s, ops, t, err)

@@ -11,7 +11,7 @@
 
 /* Reads one IPC_REQUEST from fd (a stream socket to a session), serves it, and ends with IPC_RESULT. The
  * session has checked the person's permission. The operations:
- *   {"op": "list", "app_id": N}              instances as one JSON array
+ *   {"op": "list", "app_id": N, "target"}    instances as one JSON array
  *   {"op": "logs", "app_id": N, "process", "instance", "tail", "since", "follow"}
  *   {"op": "restart", "app_id": N, "process"}
  *   {"op": "config", "app_id": N, "version", "names"}   opened values of the run scope as one JSON object
@@ -25,6 +25,7 @@ struct stream_request {
                      STREAM_RUN_LIST, STREAM_RUN_LOGS, STREAM_RUN_STOP } op;
     int64_t app_id;
     const char *process, *instance; /* NULL: all */
+    const char *target;             /* NULL: the app's */
     int tail;                       /* -1: all */
     int64_t since_s;                /* 0: no limit */
     bool follow;

@@ -10,13 +10,34 @@
 
 #define OUTPUT_LINE_MAX (8 * 1024) /* of one line that is shown to the pusher */
 
-static const struct target_ops *const targets[] = { &target_kubernetes, &target_docker };
+const struct target_ops *const target_all[] = { &target_docker, &target_kubernetes, NULL };
+
+const char *target_trait_text(enum target_trait t)
+{
+    static const char *const texts[TRAITS] = {
+        [TRAIT_MACHINES] = "Processes on several machines",
+        [TRAIT_ADDRESS] = "An address for `web`",
+        [TRAIT_HTTPS] = "HTTPS",
+        [TRAIT_ROLLOUT] = "Releases without a failed request",
+        [TRAIT_RESTART] = "Processes come back after a crash or a reboot",
+        [TRAIT_COMMAND] = "The release command",
+        [TRAIT_LOGS] = "`logs`",
+        [TRAIT_RUN] = "One-off commands (`run`, `run:detached`)",
+        [TRAIT_EXEC] = "`enter`",
+        [TRAIT_LIMITS] = "Limits of CPU and memory ([release])",
+        [TRAIT_REQUESTS] = "Reserved CPU and memory ([release])",
+        [TRAIT_PIDS] = "A limit of processes and threads",
+        [TRAIT_READ_ONLY] = "A read-only root file system",
+    };
+
+    return texts[t];
+}
 
 const struct target_ops *target_find(const char *name)
 {
-    for (size_t i = 0; i < countof(targets); i++)
-        if (strcmp(targets[i]->name, name) == 0)
-            return targets[i];
+    for (const struct target_ops *const *t = target_all; *t != NULL; t++)
+        if (strcmp((*t)->name, name) == 0)
+            return *t;
     return NULL;
 }
 

@@ -113,10 +113,20 @@ struct target_one_off {
     int64_t ends_at;         /* when its time is over; 0: unknown */
 };
 
+/* What people ask of a target before they choose one, or move. */
+enum target_trait {
+    TRAIT_MACHINES, TRAIT_ADDRESS, TRAIT_HTTPS, TRAIT_ROLLOUT, TRAIT_RESTART, TRAIT_COMMAND, TRAIT_LOGS, TRAIT_RUN,
+    TRAIT_EXEC, TRAIT_LIMITS, TRAIT_REQUESTS, TRAIT_PIDS, TRAIT_READ_ONLY, TRAITS,
+};
+
+/* A target's answer: yes or no, and how. */
+struct target_says { bool can; const char *how; };
+
 struct target;
 
 struct target_ops {
     const char *name;        /* "kubernetes", "docker" */
+    struct target_says says[TRAITS]; /* docs/targets.md is made from it */
 
     /* Reads credentials; opens no connection yet. */
     int (*open)(const struct conf *c, struct target **ret, struct err *err);
@@ -178,6 +188,12 @@ struct target_ops {
     int (*run_stop)(struct target *t, const struct app *app, const char *name, struct err *err);
 };
 
+/* What is asked, in a few words. */
+const char *target_trait_text(enum target_trait t);
+
+/* The targets, in the table's order, ended by NULL. */
+extern const struct target_ops *const target_all[];
+
 void target_one_off_release(struct target_one_off *o);
 
 void target_instance_release(struct target_instance *i);
@@ -186,8 +202,9 @@ void target_applied_release(struct target_applied *a);
 /* Says one line (n bytes) of a process's output, made fit for people. */
 void target_say_output(const struct target_call *c, const char *line, size_t n);
 
-/* The implementation that the setting names. */
-const struct target_ops *target_find(const char *name);
+/* The implementation with this name, or NULL. */
+typedef const struct target_ops *target_find_fn(const char *name);
+target_find_fn target_find;
 extern const struct target_ops target_kubernetes, target_docker;
 
 #endif

@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define REMOVE_AGAIN_MS 15000 /* until an app that could not be removed is tried again */
+#define REMOVE_AGAIN_MS 15000 /* until what could not be removed is tried again */
 #define EXPIRY_MIN_MS 1000    /* a lease that has run out and isn't ours to take must not make us spin */
 
 struct worker {
@@ -23,7 +23,6 @@ struct worker {
     struct store *store;
     struct lease me;
     struct pulse pulse;
-    const struct target_ops *ops;
 };
 
 /* Another worker may be started: this one has work. */
@@ -42,7 +41,7 @@ static void set_number(enum log_field field, int64_t n)
 
 static int do_release(struct worker *w, struct release *r, struct err *err)
 {
-    struct release_worker rw = { .conf = w->conf, .store = w->store, .me = &w->me, .ops = w->ops,
+    struct release_worker rw = { .conf = w->conf, .store = w->store, .me = &w->me, .find = target_find,
                                  .publish = publish_image, .pulse = &w->pulse };
     int rc;
 
@@ -89,7 +88,7 @@ static int try_work(struct worker *w, bool *ret_remove_waits, struct err *err)
     if (rc != 1)
         return rc;
     report_busy();
-    if (remove_apps(w->conf, w->store, w->ops, &left, err) < 0)
+    if (remove_all(&(struct removal){ w->conf, w->store, target_find }, &left, err) < 0)
         return -1;
     /* What is left needs time and no place: this worker waits as an idle one would. */
     *ret_remove_waits = left > 0;
@@ -121,11 +120,6 @@ int release_worker_main(const struct conf *c)
     cleanup_free char *owner = xasprintf("release-%d", (int) getpid());
     int rc = -1;
 
-    w.ops = target_find(conf_target(c));
-    if (w.ops == NULL) {
-        log_error("[target] target = %s isn't known; see slipway.conf(5)", c->target);
-        return ERR_USAGE;
-    }
     if (lease_self(owner, &w.me, &err) == 0 && store_open(c->state, false, &w.store, &err) == 0) {
         if (pulse_init(&w.pulse, w.store, &w.me, &err) == 0) {
             rc = work(&w, &err);

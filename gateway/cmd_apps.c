@@ -63,8 +63,8 @@ int cmd_apps_create(struct command_ctx *c, char *const *argv, int argc, struct e
 
 static json_t *app_row_json(const struct app *a)
 {
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:b, s:b, s:o}", "name", a->name, "owner", a->owner, "deploy_branch",
-                     a->deploy_branch, "release", a->live_version != 0 ? json_integer(a->live_version) : json_null(),
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:b, s:b, s:o}", "name", a->name, "owner", a->owner, "deploy_branch",
+                     a->deploy_branch, "target", show_json_text(a->target[0] != '\0' ? a->target : NULL), "release", a->live_version != 0 ? json_integer(a->live_version) : json_null(),
                      "commit", show_json_text(a->live_commit), "locked", (int) (a->lock_reason != NULL), "deleting",
                      (int) a->deleting, "created_at", show_json_time(a->created_at));
 }
@@ -130,8 +130,9 @@ static json_t *info_json(const struct app *a, const struct release *live, const 
             (void) json_object_set_new(formation, live->formation.v[i].process,
                                        json_integer(live->formation.v[i].count));
     }
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:s, s:o}", "name", a->name, "owner",
-                     a->owner, "deploy_branch", a->deploy_branch, "git_url", git, "url",
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:s, s:o}", "name", a->name, "owner",
+                     a->owner, "deploy_branch", a->deploy_branch, "git_url", git, "target",
+                     show_json_text(a->target[0] != '\0' ? a->target : NULL), "url",
                      show_json_text(live != NULL ? live->url : NULL), "release",
                      live != NULL ? json_integer(live->version) : json_null(), "commit",
                      show_json_text(a->live_commit), "digest", show_json_text(live != NULL ? live->digest : NULL),
@@ -150,6 +151,10 @@ static void info_print(struct command_ctx *c, const struct release *live, const 
     table_add(&t, git);
     table_add(&t, "Deploys:");
     table_add(&t, a->deploy_branch);
+    if (a->target[0] != '\0') {
+        table_add(&t, "Runs on:");
+        table_add(&t, a->target);
+    }
     if (live != NULL) {
         table_add(&t, "Web URL:");
         table_add(&t, live->url);

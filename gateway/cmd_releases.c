@@ -129,12 +129,12 @@ static json_t *formation_object(const struct formation *f)
 
 json_t *release_json(const struct release *r)
 {
-    return json_pack("{s:I, s:s, s:o, s:s, s:o, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+    return json_pack("{s:I, s:s, s:o, s:s, s:o, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
                      (json_int_t) r->version, "state", release_state_name(r->state), "description",
                      show_json_text(r->description), "user", r->user, "commit", show_json_text(r->commit), "digest",
                      r->digest, "image", show_json_text(r->image), "config_version", (json_int_t) r->config_version,
                      "formation", formation_object(&r->formation), "reason", show_json_text(r->reason), "url",
-                     show_json_text(r->url), "build", r->build_id != 0 ? json_integer(r->build_id) : json_null(),
+                     show_json_text(r->url), "target", show_json_text(r->target[0] != '\0' ? r->target : NULL), "build", r->build_id != 0 ? json_integer(r->build_id) : json_null(),
                      "created_at", show_json_time(r->created_at), "ended_at", show_json_time(r->ended_at));
 }
 
@@ -252,6 +252,7 @@ static void info_print(struct command_ctx *c, const struct release *r, const str
     info_line(&t, "Commit:", r->commit);
     info_line(&t, "Digest:", r->digest);
     info_line(&t, "Image:", r->image);
+    info_line(&t, "Target:", r->target);
     info_line(&t, "Processes:", formation);
     table_add(&t, "Config:");
     table_addf(&t, "version %lld%s%s", (long long) r->config_version, names->n > 0 ? ": " : "", config);

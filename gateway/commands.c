@@ -56,6 +56,16 @@ const struct command commands[] = {
       "0: locked, with who did it and why; 1: not.\n\n"
       "    apps:locked shop",
       cmd_apps_locked },
+    { "apps:move", NULL, CMD_APP | CMD_ADMIN | CMD_AUDIT, ROLE_OWN, "[APP] --to TARGET [--all]",
+      "Move an app to another target: from docker to kubernetes, or back",
+      "The same image and config are started there and checked; then they are live, and what runs on the old target is\n"
+      "stopped and removed, with one-off commands. Until then the old one serves, and it goes on where the move fails.\n"
+      "The release command isn't run. The address changes where the targets have other names: it is said at the end.\n"
+      "An app without a live release is only noted. --all moves all apps of the server, for admins.\n"
+      "docs/targets.md tells what each target can do.\n\n"
+      "    apps:move shop --to kubernetes\n"
+      "    apps:move --all --to kubernetes",
+      cmd_apps_move },
     { "apps:unlock", NULL, CMD_APP | CMD_AUDIT, ROLE_OWN, "APP",
       "Accept pushes to an app again",
       "    apps:unlock shop",

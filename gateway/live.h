@@ -4,7 +4,7 @@
  * The session sends one IPC_REQUEST, a JSON object. It has checked the person's permission; the stream
  * checks only that the app exists. app_id is apps.id. Members that are null or absent mean "all".
  *
- *   {"op": "list", "app_id": N}
+ *   {"op": "list", "app_id": N, "target": "kubernetes" | null (where the app is)}
  *       IPC_STDOUT frames whose payloads, joined, are one JSON array, an object per instance:
  *       {"name": "web.1", "id": "shop-web-6d5f-x2x7k", "process": "web",
  *        "state": "running" | "starting" | "crashed" | "stopping" | "pending",

@@ -47,6 +47,7 @@ gateway_libgateway_a_SOURCES += \
     gateway/cmd_help.c \
     gateway/cmd_keys.c \
     gateway/cmd_logs.c \
+    gateway/cmd_move.c \
     gateway/cmd_ps.c gateway/cmd_ps.h \
     gateway/cmd_ps_stop.c \
     gateway/cmd_releases.c \

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define APP_COLUMNS "SELECT a.id, a.name, u.name, a.deploy_branch, a.lock_reason, a.locked_by, a.locked_at, " \
-    "a.live_release_id, r.version, r.commit_id, a.config_version, a.on_disconnect, a.deleting, a.created_at " \
+    "a.live_release_id, r.version, r.commit_id, a.config_version, a.on_disconnect, a.deleting, a.created_at, a.target " \
     "FROM apps a JOIN users u ON u.id = a.owner_id LEFT JOIN releases r ON r.id = a.live_release_id "
 
 static void app_fill(sqlite3_stmt *st, struct app *a)
@@ -27,6 +27,7 @@ static void app_fill(sqlite3_stmt *st, struct app *a)
     a->on_disconnect = store_text(st, 11);
     a->deleting = sqlite3_column_int(st, 12) != 0;
     a->created_at = sqlite3_column_int64(st, 13);
+    a->target = store_text(st, 14);
 }
 
 static int apps_create_in(struct store *s, const char *name, const char *branch, int64_t owner_id, struct app *ret,

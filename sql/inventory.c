@@ -24,15 +24,16 @@ int inventory_put(struct store *s, int64_t app_id, const struct inventory_item *
                       i->namespace, i->name, i->uid, i->release_id);
 }
 
-int inventory_list(struct store *s, int64_t app_id, struct inventory_item **ret, size_t *ret_n, struct err *err)
+int inventory_list(struct store *s, int64_t app_id, const char *target, struct inventory_item **ret, size_t *ret_n, struct err *err)
 {
     cleanup_stmt sqlite3_stmt *st = NULL;
     struct inventory_item *v = NULL;
     size_t n = 0;
     int rc;
 
-    if (store_prepare(s, &st, err, "SELECT api_version, kind, namespace, name, uid, release_id FROM inventory "
-                      "WHERE app_id = ? ORDER BY kind, name", "i", app_id) != 0)
+    if (store_prepare(s, &st, err, "SELECT i.api_version, i.kind, i.namespace, i.name, i.uid, i.release_id FROM inventory i "
+                      "JOIN releases r ON r.id = i.release_id WHERE i.app_id = ? AND r.target = ? "
+                      "ORDER BY i.kind, i.name", "is", app_id, target) != 0)
         return -1;
     while ((rc = store_step(s, st, err)) == 1) {
         v = xrealloc_n(v, n + 1, sizeof(*v));

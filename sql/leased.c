@@ -155,6 +155,9 @@ int release_move_with_build(struct store *s, int64_t id, enum release_state to, 
 
     if (release_move(s, id, to, reason, err) != 0)
         return -1;
+    /* A move that comes to nothing: what it has made there is to be removed. */
+    if ((to == RELEASE_FAILED || to == RELEASE_CANCELED) && leavings_of_release(s, id, err) != 0)
+        return -1;
     rc = store_int(s, &build, err, "SELECT id FROM builds WHERE release_id = ? AND state IN ('built', 'releasing')",
                    "i", id);
     if (rc != 1)

@@ -164,6 +164,7 @@ void app_release(struct app *a)
     free(a->locked_by);
     free(a->live_commit);
     free(a->on_disconnect);
+    free(a->target);
     memset(a, 0, sizeof(*a));
 }
 
@@ -389,6 +390,7 @@ void release_release(struct release *r)
     free(r->step);
     free(r->reason);
     free(r->url);
+    free(r->target);
     memset(r, 0, sizeof(*r));
 }
 

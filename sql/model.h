@@ -65,6 +65,7 @@ struct app {
     char *live_commit;               /* NULL: none, or an image release */
     int64_t config_version;
     char *on_disconnect;
+    char *target;                    /* where it runs; "": the server's setting, when its first release begins */
     bool deleting;
     int64_t created_at;
 };
@@ -145,6 +146,7 @@ struct release {
     enum release_state state;
     int attempts;
     char *step, *reason, *url;
+    char *target;            /* where it runs; "" until its worker begins. Another than the app's: it moves the app */
     int64_t publish_ms, command_ms, apply_ms, rollout_ms; /* -1: not measured */
     int64_t created_at, started_at, ended_at;
 };

@@ -76,7 +76,9 @@ static int candidate_take(struct store *s, const struct candidate *c, const stru
         && store_exec(s, err, "UPDATE releases SET cancel = 1, reason = coalesce(reason, 'the release''s worker died "
                       "three times; see the server''s log') WHERE id = ?", "i", c->id) != 0)
         return -1;
-    if (release_move_with_build(s, c->id, RELEASE_RELEASING, NULL, err) != 0
+    if (store_exec(s, err, "UPDATE releases SET target = (SELECT target FROM apps WHERE id = ?2) WHERE id = ?1 "
+                   "AND target = ''", "ii", c->id, c->app_id) != 0
+        || release_move_with_build(s, c->id, RELEASE_RELEASING, NULL, err) != 0
         || leased_take(s, LEASED_RELEASE, c->id, me, err) != 0)
         return -1;
     return releases_get(s, c->id, ret, err);
@@ -197,7 +199,11 @@ static int releases_live_in(struct store *s, const struct lease *me, int64_t id,
         || store_exec(s, err, "UPDATE releases SET url = ?, rollout_ms = ? WHERE id = ?", "sii", url, rollout_ms,
                       id) != 0)
         return -1;
-    return store_exec(s, err, "UPDATE apps SET live_release_id = ? WHERE id = ?", "ii", id, app);
+    if (store_exec(s, err, "INSERT OR IGNORE INTO leavings (app_id, target) SELECT a.id, a.target FROM apps a "
+                   "JOIN releases r ON r.id = ? WHERE a.id = ? AND a.target NOT IN ('', r.target)", "ii", id, app) != 0)
+        return -1;
+    return store_exec(s, err, "UPDATE apps SET (live_release_id, target) = (SELECT id, target FROM releases "
+                      "WHERE id = ?) WHERE id = ?", "ii", id, app);
 }
 
 int releases_live(struct store *s, const struct lease *me, int64_t id, const char *url, int64_t rollout_ms,

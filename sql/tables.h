@@ -138,6 +138,7 @@ struct release_new {
     int64_t config_version;            /* 0: the app's newest */
     const struct formation *formation; /* NULL: the app's current */
     bool run_release_command;
+    const char *target;                /* moves the app there (target_move_check); NULL: where it is */
 };
 /* Inside the caller's transaction, or its own where none is open. */
 int releases_create(struct store *s, const struct release_new *r, int64_t *ret_id, int64_t *ret_version, struct err *err);
@@ -157,17 +158,45 @@ int releases_command_done(struct store *s, const struct lease *me, int64_t id, i
 /* scripts.postdeploy has ended, well or not. */
 int releases_postdeploy_done(struct store *s, const struct lease *me, int64_t id, struct err *err);
 int releases_manifests(struct store *s, const struct lease *me, int64_t id, const char *manifests, int64_t apply_ms, struct err *err);
-/* One transaction: this release live, the former superseded, apps.live_release_id, its build live. */
+/* One transaction: this release live, the former superseded, apps.live_release_id, its build live; where it moves the
+ * app, the app's target, and what it has on the old one is among the leavings. */
 int releases_live(struct store *s, const struct lease *me, int64_t id, const char *url, int64_t rollout_ms, struct err *err);
 int releases_failed(struct store *s, const struct lease *me, int64_t id, bool canceled, const char *reason, struct err *err);
 int releases_hand_back(struct store *s, const struct lease *me, int64_t id, struct err *err);
 int releases_cancel(struct store *s, int64_t id, const char *who, struct err *err);
 
+/* --- targets.c */
+/* Apps that had begun a release before they had a target get this one; the first start after an upgrade does it. */
+int targets_fill(struct store *s, const char *target, struct err *err);
+/* The targets that apps are on or have left something on, added to *ret. */
+int targets_used(struct store *s, struct vec *ret, struct err *err);
+/* The targets that may hold something of the app: its own, those with leavings, that of a release in work. */
+int targets_of(struct store *s, int64_t app_id, struct vec *ret, struct err *err);
+/* May the app be moved there? ERR_FAILED where it is there already, ERR_BUSY while it is being moved or what it has left
+ * there is still being removed, ERR_NOT_FOUND where it is being destroyed. */
+int target_move_check(struct store *s, const struct app *a, const char *target, struct err *err);
+/* The same for an app without a live release, which is just noted: what a failed first release has left is removed. */
+int target_set(struct store *s, int64_t app_id, const char *target, struct err *err);
+/* The target of the app's first release, and thereby of the app. */
+int releases_target(struct store *s, const struct lease *me, int64_t id, const char *target, struct err *err);
+
+/* What an app has on a target that it doesn't live on. None of an app's own target, and none of a target that a release
+ * in work is for: target_move_check sees to that. */
+struct leaving { struct app app; char *target; };
+void leaving_release(struct leaving *l);
+int leavings_add(struct store *s, int64_t app_id, const char *target, struct err *err);
+/* Where this release, which has failed, was to move its app. */
+int leavings_of_release(struct store *s, int64_t id, struct err *err);
+int leavings_list(struct store *s, struct leaving **ret, size_t *ret_n, struct err *err);
+/* It is removed: with it, what the inventory says of it. */
+int leavings_drop(struct store *s, int64_t app_id, const char *target, struct err *err);
+
 /* --- inventory.c */
 struct inventory_item { char *api_version, *kind, *namespace, *name, *uid; int64_t release_id; };
 void inventory_item_release(struct inventory_item *i);
 int inventory_put(struct store *s, int64_t app_id, const struct inventory_item *i, struct err *err);
-int inventory_list(struct store *s, int64_t app_id, struct inventory_item **ret, size_t *ret_n, struct err *err);
+/* Of what the app has on this target. */
+int inventory_list(struct store *s, int64_t app_id, const char *target, struct inventory_item **ret, size_t *ret_n, struct err *err);
 int inventory_drop(struct store *s, int64_t app_id, const struct inventory_item *i, struct err *err);
 
 /* --- audit.c */

@@ -39,6 +39,7 @@ struct watched {
     char *name;
     int64_t id;              /* 0: no row: its containers are orphans */
     int64_t live_release_id;
+    bool elsewhere;          /* it runs on another target: what it has here is no concern of ours */
     bool dirty;
     bool waiting;            /* for the end of a release that is on its way */
     uint64_t due, pause;     /* not before; the last pause after a failure */
@@ -72,6 +73,12 @@ static struct watched *app_watch(struct reconcile *r, const char *name)
     return &r->v[r->n++];
 }
 
+/* An app that is being moved here or was moved away: its worker makes what it has here, and remove.c removes it. */
+static bool lives_elsewhere(const struct app *a)
+{
+    return a->target[0] != '\0' && strcmp(a->target, target_docker.name) != 0;
+}
+
 /* Reads the apps' rows; those with another live release than before are to be looked at. */
 static int apps_read(struct reconcile *r, struct err *err)
 {
@@ -86,6 +93,7 @@ static int apps_read(struct reconcile *r, struct err *err)
         struct watched *w = app_watch(r, v[i].name);
 
         w->id = v[i].id;
+        w->elsewhere = lives_elsewhere(&v[i]);
         if (w->live_release_id != v[i].live_release_id || w->waiting)
             w->dirty = true;
         w->waiting = false;
@@ -124,6 +132,12 @@ static void on_event(void *arg, int stream, const char *line, size_t n)
 
 /* --- one app */
 
+/* False for one that moves the app away: until it is live, what is here serves. */
+static bool is_here(const struct release *r)
+{
+    return r->target[0] == '\0' || strcmp(r->target, target_docker.name) == 0;
+}
+
 /* True where a release of the app is on its way: its worker has the say. */
 static int in_progress(struct reconcile *r, int64_t app_id, struct err *err)
 {
@@ -134,7 +148,7 @@ static int in_progress(struct reconcile *r, int64_t app_id, struct err *err)
     if (releases_list(r->store, app_id, RELEASES_MAX, &v, &n, err) < 0)
         return -1;
     for (size_t i = 0; i < n; i++) {
-        found = found || v[i].state == RELEASE_RELEASING;
+        found = found || (v[i].state == RELEASE_RELEASING && is_here(&v[i]));
         release_release(&v[i]);
     }
     free(v);
@@ -200,6 +214,10 @@ static int app_repair(struct reconcile *r, const char *name, struct err *err)
         }
         return retire_all(r, name, err);
     }
+    if (lives_elsewhere(&app)) {
+        app_release(&app);
+        return 0;
+    }
     rc = app.deleting ? 1 : in_progress(r, app.id, err);
     if (rc == 0 && app.live_release_id == 0) {
         rc = retire_all(r, name, err);
@@ -224,6 +242,8 @@ static int app_service(struct reconcile *r, size_t i, struct err *err)
     int rc;
 
     r->v[i].dirty = false;
+    if (r->v[i].elsewhere)
+        return 0;
     rc = app_lock(r->target, name, false, &why);
     if (rc == 0) {
         rc = app_repair(r, name, &why);

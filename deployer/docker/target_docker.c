@@ -107,7 +107,7 @@ static int docker_restart(struct target *t, const struct target_release *r, cons
     return rc;
 }
 
-/* Nothing of ours is in the inventory: an app that comes from another target has things there, which are not here. */
+/* Nothing of ours is in the inventory. */
 static int docker_prune(struct target *t, const struct app *app, const struct inventory_item *v, size_t n,
                         target_object_fn *removed, void *removed_arg, struct err *err)
 {

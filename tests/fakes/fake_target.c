@@ -55,9 +55,13 @@ static int went_wrong(const char *op, struct err *err)
     return err_set(err, ERR_FAILED, "%s%swent wrong", command ? "" : op, command ? "" : " ");
 }
 
-static int before(const char *op, const char *what, const struct target_call *c, struct err *err)
+/* Which of the two it is. */
+struct target { bool other; };
+
+static int before(const struct target *t, const char *op, const char *what, const struct target_call *c,
+                  struct err *err)
 {
-    cleanup_free char *line = xasprintf("%s %s\n", op, what);
+    cleanup_free char *line = xasprintf("%s%s %s\n", t->other ? "kubernetes: " : "", op, what);
 
     fake.calls++;
     append("calls.txt", line);
@@ -99,19 +103,38 @@ int fake_publish(const struct publish *p, char **ret_image, struct err *err)
 {
     cleanup_free char *what = xasprintf("v%" PRId64, p->version);
 
-    if (before("publish", what, p->call, err) < 0 || canceled(p->call, err) < 0 || after("publish", err) < 0)
+    if (before(&(struct target){ false }, "publish", what, p->call, err) < 0 || canceled(p->call, err) < 0 || after("publish", err) < 0)
         return -1;
     *ret_image = xasprintf("%s@%s", p->source_image, p->digest);
+    return 0;
+}
+
+static char *holds_path(const struct target *t)
+{
+    return xasprintf("%s/holds%s.txt", fake.folder, t->other ? "-kubernetes" : "");
+}
+
+static int open_as(bool other, struct target **ret, struct err *err)
+{
+    struct target t = { other };
+
+    if (before(&t, "open", "", NULL, err) < 0 || after("open", err) < 0)
+        return -1;
+    *ret = xmalloc(sizeof(t));
+    **ret = t;
     return 0;
 }
 
 static int fake_open(const struct conf *c, struct target **ret, struct err *err)
 {
     (void) c;
-    if (before("open", "", NULL, err) < 0 || after("open", err) < 0)
-        return -1;
-    *ret = xmalloc(1);
-    return 0;
+    return open_as(false, ret, err);
+}
+
+static int other_open(const struct conf *c, struct target **ret, struct err *err)
+{
+    (void) c;
+    return open_as(true, ret, err);
 }
 
 static void fake_close(struct target *t)
@@ -140,8 +163,8 @@ static int fake_command(struct target *t, const struct target_release *r, const 
     cleanup_free char *what = script != NULL ? xstrdup(script) : describe(r);
     const char *op = script != NULL ? "postdeploy" : "command";
 
-    (void) t, (void) timeout_ms;
-    if (before(op, what, c, err) < 0 || canceled(c, err) < 0)
+    (void) timeout_ms;
+    if (before(t, op, what, c, err) < 0 || canceled(c, err) < 0)
         return -1;
     c->say(c->say_arg, "       migrating with hunter2-hunter2");
     return after(op, err);
@@ -150,13 +173,13 @@ static int fake_command(struct target *t, const struct target_release *r, const 
 static int fake_apply(struct target *t, const struct target_release *r, const struct target_call *c,
                       target_object_fn *object, void *object_arg, struct target_applied *ret, struct err *err)
 {
-    cleanup_free char *what = describe(r), *path = xasprintf("%s/holds.txt", fake.folder);
+    cleanup_free char *what = describe(r), *path = holds_path(t);
     cleanup_free char *uid = xasprintf("uid-%" PRId64, r->release->version);
-    char shared[] = "shared", version[] = "v1", kind[] = "Thing", space[] = "", own[32];
+    char shared[] = "shared", version[] = "v1", kind[] = "Thing", space[16], own[32];
     struct inventory_item item = { version, kind, space, shared, uid, r->release->id };
 
-    (void) t;
-    if (before("apply", what, c, err) < 0 || canceled(c, err) < 0)
+    (void) snprintf(space, sizeof(space), "%s", t->other ? "kubernetes" : "");
+    if (before(t, "apply", what, c, err) < 0 || canceled(c, err) < 0)
         return -1;
     (void) snprintf(own, sizeof(own), "of-v%" PRId64, r->release->version);
     if (path_write(path, what, strlen(what), 0600, err) < 0 || object(object_arg, &item, err) < 0)
@@ -174,8 +197,8 @@ static int fake_watch(struct target *t, const struct target_release *r, const st
 {
     cleanup_free char *what = describe(r);
 
-    (void) t, (void) timeout_ms;
-    if (before("watch", what, c, err) < 0 || canceled(c, err) < 0)
+    (void) timeout_ms;
+    if (before(t, "watch", what, c, err) < 0 || canceled(c, err) < 0)
         return -1;
     c->say(c->say_arg, "       web 1/1 ready");
     return after("watch", err);
@@ -184,9 +207,9 @@ static int fake_watch(struct target *t, const struct target_release *r, const st
 static int fake_prune(struct target *t, const struct app *app, const struct inventory_item *v, size_t n,
                       target_object_fn *removed, void *removed_arg, struct err *err)
 {
-    (void) t, (void) app;
+    (void) app;
     for (size_t i = 0; i < n; i++) {
-        if (before("prune", v[i].name, NULL, err) < 0 || removed(removed_arg, &v[i], err) < 0 ||
+        if (before(t, "prune", v[i].name, NULL, err) < 0 || removed(removed_arg, &v[i], err) < 0 ||
             after("prune", err) < 0)
             return -1;
     }
@@ -195,11 +218,25 @@ static int fake_prune(struct target *t, const struct app *app, const struct inve
 
 static int fake_remove(struct target *t, const struct app *app, struct err *err)
 {
-    (void) t;
-    return before("remove", app->name, NULL, err) < 0 || after("remove", err) < 0 ? -1 : 0;
+    cleanup_free char *path = holds_path(t);
+
+    if (before(t, "remove", app->name, NULL, err) < 0)
+        return -1;
+    (void) unlink(path);
+    return after("remove", err);
 }
 
-const struct target_ops fake_target = {
-    .name = "fake", .open = fake_open, .close = fake_close, .release_command = fake_command,
-    .apply = fake_apply, .watch = fake_watch, .prune = fake_prune, .remove = fake_remove,
+static const struct target_ops fakes[] = {
+    { .name = "docker", .open = fake_open, .close = fake_close, .release_command = fake_command,
+      .apply = fake_apply, .watch = fake_watch, .prune = fake_prune, .remove = fake_remove },
+    { .name = "kubernetes", .open = other_open, .close = fake_close, .release_command = fake_command,
+      .apply = fake_apply, .watch = fake_watch, .prune = fake_prune, .remove = fake_remove },
 };
+
+const struct target_ops *fake_find(const char *name)
+{
+    for (size_t i = 0; i < countof(fakes); i++)
+        if (strcmp(fakes[i].name, name) == 0)
+            return &fakes[i];
+    return NULL;
+}

@@ -27,7 +27,9 @@ extern struct fake {
     void *hook_arg;
 } fake;
 
-extern const struct target_ops fake_target;
+/* "docker" and "kubernetes"; the calls of the second begin with "kubernetes: ", and what it holds is in
+ * holds-kubernetes.txt. */
+target_find_fn fake_find;
 int fake_publish(const struct publish *p, char **ret_image, struct err *err);
 
 /* All calls so far, of all processes, a line each: "apply v2 web=1 worker=0 restore". The caller frees. */

@@ -215,22 +215,23 @@ static void test_audit(void **state)
 static void test_inventory(void **state)
 {
     struct fixture *f = *state;
-    struct inventory_item i = { (char *) "v1", (char *) "Secret", (char *) "shop", (char *) "config-1", (char *) "u1", 1 };
+    struct inventory_item i = { (char *) "v1", (char *) "Secret", (char *) "shop", (char *) "config-1", (char *) "u1",
+                                fixture_live(f, f->shop) };
     struct inventory_item *v = NULL;
     size_t n = 0;
 
     OK(inventory_put(f->store, f->shop, &i, &err));
     i.uid = (char *) "u2";
-    i.release_id = 2;
+    i.release_id = fixture_live(f, f->shop);
     OK(inventory_put(f->store, f->shop, &i, &err));
-    OK(inventory_list(f->store, f->shop, &v, &n, &err));
+    OK(inventory_list(f->store, f->shop, "", &v, &n, &err));
     assert_int_equal(n, 1);
     assert_string_equal(v[0].uid, "u2");
-    assert_int_equal(v[0].release_id, 2);
+    assert_int_equal(v[0].release_id, i.release_id);
     inventory_item_release(&v[0]);
     free(v);
     OK(inventory_drop(f->store, f->shop, &i, &err));
-    OK(inventory_list(f->store, f->shop, &v, &n, &err));
+    OK(inventory_list(f->store, f->shop, "", &v, &n, &err));
     assert_int_equal(n, 0);
     free(v);
 }
