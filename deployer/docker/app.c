@@ -19,6 +19,11 @@
 #define LOCK_AGAIN_MS 100    /* a lock has no event, and the caller's lease must be kept while waiting */
 #define NETWORK_TRIES 16     /* other releases take networks at the same time */
 
+bool app_lives_elsewhere(const struct app *a)
+{
+    return a->target[0] != '\0' && strcmp(a->target, target_docker.name) != 0;
+}
+
 /* --- the lock */
 
 void app_unlock(struct target *t)

@@ -29,7 +29,7 @@ static int live_read(struct store *s, int64_t app_id, struct live *ret, struct e
     memset(ret, 0, sizeof(*ret));
     if (apps_get_id(s, app_id, &ret->app, err) < 0)
         return -1;
-    if (ret->app.live_release_id == 0 || ret->app.deleting)
+    if (ret->app.live_release_id == 0 || ret->app.deleting || app_lives_elsewhere(&ret->app))
         return 0;
     if (releases_get(s, ret->app.live_release_id, &ret->release, err) < 0)
         return -1;

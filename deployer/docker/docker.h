@@ -22,6 +22,10 @@ struct target {
 
 /* --- app.c: an app's lock, network and containers */
 
+/* True for an app on another target, that is being moved here or was moved away: its worker makes what it has here, and
+ * deployer/remove.c removes it. */
+bool app_lives_elsewhere(const struct app *a);
+
 /* Takes the app's lock, which whoever changes its containers holds, and gives back that of another app. wait: false
  * returns ERR_BUSY where somebody has it. */
 int app_lock(struct target *t, const char *app, bool wait, struct err *err);

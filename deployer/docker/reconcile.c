@@ -73,12 +73,6 @@ static struct watched *app_watch(struct reconcile *r, const char *name)
     return &r->v[r->n++];
 }
 
-/* An app that is being moved here or was moved away: its worker makes what it has here, and remove.c removes it. */
-static bool lives_elsewhere(const struct app *a)
-{
-    return a->target[0] != '\0' && strcmp(a->target, target_docker.name) != 0;
-}
-
 /* Reads the apps' rows; those with another live release than before are to be looked at. */
 static int apps_read(struct reconcile *r, struct err *err)
 {
@@ -93,7 +87,7 @@ static int apps_read(struct reconcile *r, struct err *err)
         struct watched *w = app_watch(r, v[i].name);
 
         w->id = v[i].id;
-        w->elsewhere = lives_elsewhere(&v[i]);
+        w->elsewhere = app_lives_elsewhere(&v[i]);
         if (w->live_release_id != v[i].live_release_id || w->waiting)
             w->dirty = true;
         w->waiting = false;
@@ -214,7 +208,7 @@ static int app_repair(struct reconcile *r, const char *name, struct err *err)
         }
         return retire_all(r, name, err);
     }
-    if (lives_elsewhere(&app)) {
+    if (app_lives_elsewhere(&app)) {
         app_release(&app);
         return 0;
     }
