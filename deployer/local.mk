@@ -9,6 +9,7 @@ deployer_libdeployer_a_SOURCES = \
     deployer/stream.c deployer/stream.h \
     deployer/stream_run.c deployer/stream_run.h \
     deployer/target.c deployer/target.h \
+    deployer/target_document.c \
     deployer/text.c deployer/text.h
 # Releases: the queue, their steps, registries.
 deployer_libdeployer_a_SOURCES += \

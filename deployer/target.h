@@ -3,6 +3,7 @@
 #ifndef SLIPWAY_DEPLOYER_TARGET_H
 #define SLIPWAY_DEPLOYER_TARGET_H
 
+#include "base/buf.h"
 #include "base/conf.h"
 #include "base/err.h"
 #include "sql/model.h"
@@ -116,10 +117,10 @@ struct target_one_off {
 /* What people ask of a target before they choose one, or move. */
 enum target_trait {
     TRAIT_MACHINES, TRAIT_ADDRESS, TRAIT_HTTPS, TRAIT_ROLLOUT, TRAIT_RESTART, TRAIT_COMMAND, TRAIT_LOGS, TRAIT_RUN,
-    TRAIT_EXEC, TRAIT_LIMITS, TRAIT_REQUESTS, TRAIT_PIDS, TRAIT_READ_ONLY, TRAITS,
+    TRAIT_EXEC, TRAIT_CRON, TRAIT_LIMITS, TRAIT_REQUESTS, TRAIT_PIDS, TRAIT_READ_ONLY, TRAITS,
 };
 
-/* A target's answer: yes or no, and how. */
+/* A target's answer: yes or no, and how ("": no more to say). What it says no to has no function below. */
 struct target_says { bool can; const char *how; };
 
 struct target;
@@ -190,6 +191,9 @@ struct target_ops {
 
 /* What is asked, in a few words. */
 const char *target_trait_text(enum target_trait t);
+
+/* What each target says of itself, as a document: docs/targets.md. */
+void target_print_markdown(struct buf *out);
 
 /* The targets, in the table's order, ended by NULL. */
 extern const struct target_ops *const target_all[];

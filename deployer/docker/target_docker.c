@@ -152,6 +152,22 @@ static int docker_remove(struct target *t, const struct app *app, struct err *er
 
 const struct target_ops target_docker = {
     .name = "docker",
+    .says = {
+        [TRAIT_MACHINES] = { false, "on the machine that Slipway is on" },
+        [TRAIT_ADDRESS] = { true, "APP.`domain` on `http_port` of [docker], by Caddy" },
+        [TRAIT_HTTPS] = { true, "`tls` of [docker]: Caddy gets the certificates by itself" },
+        [TRAIT_ROLLOUT] = { true, "" },
+        [TRAIT_RESTART] = { true, "when the machine is back" },
+        [TRAIT_COMMAND] = { true, "" },
+        [TRAIT_LOGS] = { true, "`log_size` and `log_files` of [docker] for each process" },
+        [TRAIT_RUN] = { true, "" },
+        [TRAIT_EXEC] = { true, "" },
+        [TRAIT_CRON] = { true, "started by Slipway, while it runs" },
+        [TRAIT_LIMITS] = { true, "" },
+        [TRAIT_REQUESTS] = { false, "processes share what the machine has" },
+        [TRAIT_PIDS] = { true, "`pids_limit` of [docker]" },
+        [TRAIT_READ_ONLY] = { true, "`read_only` of [docker]" },
+    },
     .open = docker_open,
     .close = docker_close,
     .check = docker_check,

@@ -67,6 +67,22 @@ static int kubernetes_open(const struct conf *c, struct target **ret, struct err
 
 const struct target_ops target_kubernetes = {
     .name = "kubernetes",
+    .says = {
+        [TRAIT_MACHINES] = { true, "wherever the cluster has room" },
+        [TRAIT_ADDRESS] = { true, "`expose` of [kubernetes]: a port of the nodes, APP.`domain` by an Ingress, or a load balancer" },
+        [TRAIT_HTTPS] = { true, "`tls` of [kubernetes], with an Ingress: its Secret `web-tls` is the cluster's matter" },
+        [TRAIT_ROLLOUT] = { true, "" },
+        [TRAIT_RESTART] = { true, "also on other machines, when one is lost" },
+        [TRAIT_COMMAND] = { true, "" },
+        [TRAIT_LOGS] = { true, "as long as the nodes keep them" },
+        [TRAIT_RUN] = { true, "" },
+        [TRAIT_EXEC] = { true, "" },
+        [TRAIT_CRON] = { true, "by the cluster, also while Slipway is down" },
+        [TRAIT_LIMITS] = { true, "" },
+        [TRAIT_REQUESTS] = { true, "" },
+        [TRAIT_PIDS] = { false, "the kubelets have a setting for all pods" },
+        [TRAIT_READ_ONLY] = { false, "" },
+    },
     .open = kubernetes_open,
     .close = kubernetes_close,
     .check = kubernetes_check,

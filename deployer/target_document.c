@@ -1,0 +1,39 @@
+#include "config.h"
+
+#include "deployer/target.h"
+
+static void table_print(struct buf *out)
+{
+    (void) buf_addstr(out, "| |");
+    for (const struct target_ops *const *t = target_all; *t != NULL; t++)
+        (void) buf_addf(out, " %s |", (*t)->name);
+    (void) buf_addstr(out, "\n|---|");
+    for (const struct target_ops *const *t = target_all; *t != NULL; t++)
+        (void) buf_addstr(out, "---|");
+    for (int i = 0; i < TRAITS; i++) {
+        (void) buf_addf(out, "\n| %s |", target_trait_text((enum target_trait) i));
+        for (const struct target_ops *const *t = target_all; *t != NULL; t++) {
+            const struct target_says *s = &(*t)->says[i];
+
+            (void) buf_addf(out, " %s%s%s |", s->can ? "yes" : "**no**", s->how[0] != '\0' ? ": " : "", s->how);
+        }
+    }
+    (void) buf_addstr(out, "\n");
+}
+
+void target_print_markdown(struct buf *out)
+{
+    (void) buf_addstr(out,
+                      "# Targets\n\n"
+                      "An app runs on a target. `[target] target` in slipway.conf(5) is the one of new apps; a server may\n"
+                      "have both, and `apps:move` moves an app from one to the other with its image and its config.\n"
+                      "All commands are the same on both. This table is what the targets say of themselves.\n\n");
+    table_print(out);
+    (void) buf_addstr(out,
+                      "\nTo have both on one server: `[kubernetes] kubeconfig` beside `[docker] socket` (a server on which\n"
+                      "apps have run on Docker needs only the first). Then, with no request failed meanwhile:\n\n"
+                      "    apps:move shop --to kubernetes\n"
+                      "    apps:move --all --to kubernetes\n\n"
+                      "The address is another one where the targets have other names for the app, and the old one ends with\n"
+                      "what runs there. What an app keeps in files of its containers does not go along, as with any release.\n");
+}
