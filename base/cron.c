@@ -95,7 +95,7 @@ static int item_read(const struct field *f, const char **at, uint64_t *bits)
         if (p == *at || step == 0 || step > f->max || is_digit(*p))
             return -1;
         *at = p;
-        if (single)
+        if (single && !(f->max == 7 && from == 7)) /* up to the end, with Sunday once */
             to = f->max == 7 ? 6 : f->max;
     }
     for (int v = from; v <= to; v += step)

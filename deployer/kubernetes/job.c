@@ -17,6 +17,7 @@
 #define TROUBLE_MS 20000          /* an image that is tried again, a node that becomes free */
 #define NO_POD_MS 10000           /* then the Job's events are asked why it has no pod */
 #define REPLACE_TRIES 3
+#define DEADLINE_SLACK_S 10       /* the Job's own limit is for when nobody watches it: ours comes first and says so */
 
 /* The release command, or the postdeploy script, while it runs. */
 struct job {
@@ -332,7 +333,7 @@ int kubernetes_release_command(struct target *t, const struct target_release *r,
     j.path = kind_path_of("Job", j.namespace_, j.name);
     rc = base_apply(t, r, &g, NULL, NULL, err);
     if (rc == 0) {
-        doc = manifest_job(&g.input, script, (timeout_ms + 999) / 1000);
+        doc = manifest_job(&g.input, script, (timeout_ms + 999) / 1000 + DEADLINE_SLACK_S);
         rc = job_run(&j, doc, timeout_ms, err);
     }
     rendering_release(&g);
