@@ -41,10 +41,27 @@ static int help_list(struct command_ctx *c, const char *family)
     return 1;
 }
 
+/* What its first word names, or -a. */
+static const char *takes(const struct command *cmd)
+{
+    return (cmd->flags & CMD_BUILD) != 0 ? "build" : (cmd->flags & CMD_APP) != 0 ? "app" : NULL;
+}
+
 static json_t *help_json(const struct command *cmd)
 {
-    return json_pack("{s:s, s:s, s:s, s:s}", "name", cmd->name, "usage", cmd->args, "summary", cmd->summary, "role",
-                     (cmd->flags & CMD_ADMIN) != 0 && (cmd->flags & CMD_APP) == 0 ? "admin" : role_name(cmd->role));
+    json_t *aliases = json_array();
+
+    for (const char *p = cmd->alias; p != NULL && *p != '\0';) {
+        size_t n = strcspn(p, " ");
+
+        (void) json_array_append_new(aliases, json_stringn(p, n));
+        p += n + strspn(p + n, " ");
+    }
+    return json_pack("{s:s, s:o, s:s, s:s, s:s, s:o, s:b, s:b, s:b}", "name", cmd->name, "aliases", aliases, "usage",
+                     cmd->args, "summary", cmd->summary, "role",
+                     (cmd->flags & CMD_ADMIN) != 0 && (cmd->flags & CMD_APP) == 0 ? "admin" : role_name(cmd->role),
+                     "takes", show_json_text(takes(cmd)), "admin", (cmd->flags & CMD_ADMIN) != 0, "local",
+                     (cmd->flags & CMD_LOCAL) != 0, "changes", (cmd->flags & CMD_AUDIT) != 0);
 }
 
 static int help_json_all(struct command_ctx *c)

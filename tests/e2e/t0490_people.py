@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+"""Who may do what, over real ssh: every command of the server's own table by everybody. New commands are walked as
+they come. Who has a role in one app sees and reaches nothing of another."""
+
+import concurrent.futures
+import itertools
+
+import harness
+from harness import Repo, check, has, new_app, new_key, new_name, new_user, ssh
+
+ROLES = ["none", "view", "deploy", "operate", "own"]
+SURPLUS = ["x"] * 6  # more words than any command takes: who may use it gets as far as its usage line
+WORKERS = 3
+
+
+def table():
+    return [c for c in check(ssh("help", "--json")).json() if not c["local"]]
+
+
+def deploy_key(app, verbs):
+    key = new_key(new_name("k"))
+    check(ssh("keys:add", "--deploy", app, "--verbs", ",".join(verbs), stdin=key.with_suffix(".pub").read_bytes()))
+    return key
+
+
+def forms(name, app):
+    """The ways to name the app."""
+    return itertools.cycle([[name, app], [name, "-a", app], [name, "--json", f"--app={app}"]])
+
+
+def walk(calls):
+    """Runs (who, key, words) a few at a time; yields (who, words, result)."""
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        for (who, _, words), r in zip(calls, pool.map(lambda c: ssh(*c[2], key=c[1]), calls)):
+            yield who, words, r
+
+
+def denied(who, words, r, codes):
+    assert r.code in codes and r.out == "", f"{who}: {words} was to end with {codes}: {r!r}"
+
+
+class Town:
+    """Two apps; people with each role in `mine`, and none in `theirs`."""
+
+    def __init__(self):
+        self.theirs_repo = new_app("theirs")
+        self.theirs, self.mine = self.theirs_repo.app, new_name()
+        check(ssh("config:set", "--no-restart", self.theirs, "TOKEN=not-for-others"))
+        check(ssh("apps:create", self.mine))
+        self.commands = table()
+        self.keys = {}
+        for role in ROLES:
+            self.keys[role] = new_user(new_name("u"))
+            if role != "none":
+                name = check(ssh("whoami", "--json", key=self.keys[role])).json()["name"]
+                check(ssh("access:grant", self.mine, name, role))
+        self.keys["admin"] = harness.ADMIN_KEY
+        bindable = [c["name"] for c in self.commands if c["takes"] and c["role"] in ROLES[:4]]
+        self.keys["robot"] = deploy_key(self.mine, ["push", "releases", "logs"])
+        self.keys["foreign"] = deploy_key(self.theirs, ["push", "fetch", *bindable])
+        self.build = check(ssh("builds:list", self.theirs, "--json")).json()[0]["id"]
+
+    def state(self):
+        """What a denied command must not change."""
+        return [check(ssh(*words)).out for app in (self.mine, self.theirs)
+                for words in (["access:list", app, "--json"], ["config:keys", app], ["releases", app, "--json"],
+                              ["builds:list", app, "--json"], ["apps:info", app, "--json"], ["ps:scale", app])]
+
+
+town = None
+
+
+def test_walk():
+    """every command by every role, an admin and two deploy keys: at least 200 denials, each with its exit code"""
+    global town
+    town = Town()
+    before, calls, codes = town.state(), [], []
+
+    def call(who, words, code):
+        calls.append((who, town.keys[who], words))
+        codes.append(code)
+
+    for c in town.commands:
+        form = forms(c["name"], town.mine)
+        for who in town.keys:
+            words = next(form) if c["takes"] else [c["name"]]
+            if who == "robot":
+                ok = c["name"] in ("releases", "logs", "help", "version", "whoami")
+                code = None if ok else 3
+            elif who == "foreign":
+                code = None if c["name"] in ("help", "version", "whoami") else 4 if c["takes"] else 3
+                code = 3 if c["role"] == "own" else code  # no verb of a deploy key
+            elif who == "admin":
+                code = None
+            elif c["takes"]:
+                code = 4 if who == "none" else 3 if ROLES.index(who) < ROLES.index(c["role"]) else None
+            else:
+                code = 3 if c["admin"] else None
+            call(who, words if code else words + SURPLUS, code)
+        if c["takes"] and c["admin"]:
+            call("own", [c["name"]], 3)
+    denials = allowed = 0
+    for (who, words, r), code in zip(walk(calls), codes):
+        if code:
+            denied(who, words, r, [code])
+            denials += 1
+        else:
+            assert r.code != 3 and not (r.code == 4 and "app" in r.err), f"{who}: {words} was to be allowed: {r!r}"
+            allowed += 1
+    print(f"# {len(town.commands)} commands, {denials} denials, {allowed} allowed")
+    assert denials >= 200 and allowed >= 100, (denials, allowed)
+    check(ssh("apps:unlock", town.mine))
+    assert town.state() == before
+
+
+def test_other_app():
+    """who has deploy in one app sees and reaches nothing of another: each command, builds by number, git, lists"""
+    before, key = town.state(), town.keys["deploy"]
+    calls = [("deploy", key, next(forms(c["name"], town.theirs))) for c in town.commands if c["takes"]]
+    calls += [("deploy", key, [c["name"], str(town.build)]) for c in town.commands if c["takes"] == "build"]
+    for who, words, r in walk(calls):
+        denied(who, words, r, [4])
+        has(r, "not found")
+    nowhere = new_name()
+    for words in (["apps:info"], ["logs", "-t"], ["config:set", "A=1"], ["access:grant", "x", "own"]):
+        theirs, none = (ssh(words[0], "-a", app, *words[1:], key=key).err for app in (town.theirs, nowhere))
+        assert theirs.replace(town.theirs, nowhere) == none, (theirs, none)
+    has(ssh("builds:output", town.mine, town.build, key=key), f"build {town.build} not found")
+    assert [a["name"] for a in check(ssh("apps:list", "--json", key=key)).json()] == [town.mine]
+    me = check(ssh("whoami", "--json", key=key)).json()["name"]
+    assert {k["user"] for k in check(ssh("keys:list", "--json", key=key)).json()} == {me}
+    denied("deploy", ["audit"], ssh("audit", key=key), [3])
+    denied("deploy", ["keys:add"], ssh("keys:add", "--deploy", town.theirs, key=key,
+                                       stdin=new_key(new_name("k")).with_suffix(".pub").read_bytes()), [4])
+    repo = Repo(town.theirs, key=key)
+    repo.commit("mine", {"a": "1\n"})
+    for r in (repo.push(), repo.git("fetch", "k8s", ok=None), repo.git("ls-remote", "k8s", ok=None)):
+        assert r.code == 128 and f"app {town.theirs} not found" in r.err, repr(r)
+    assert town.state() == before
+    shown = "".join(ssh(*words, key=key).all for words in (["apps:list"], ["keys:list"], ["help"], ["whoami"]))
+    assert town.theirs not in shown and "not-for-others" not in shown
+
+
+def test_taken_away():
+    """a role that was taken away is gone for the next command; a removed user's key is no key"""
+    key = town.keys["own"]
+    name = check(ssh("whoami", "--json", key=key)).json()["name"]
+    check(ssh("apps:info", town.mine, key=key))
+    check(ssh("access:revoke", town.mine, name))
+    check(ssh("apps:info", town.mine, key=key), 4)
+    check(ssh("users:remove", name))
+    check(ssh("version", key=key), 255)
+
+
+harness.main(globals())
