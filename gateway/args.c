@@ -130,14 +130,41 @@ static int words_before_end(const char *usage)
     return -1;
 }
 
-int args_parse(const char *usage, const char *common, char *const *argv, int argc, struct args *ret, struct err *err)
+int args_front(char *const *argv, int argc, struct args_front *ret, struct err *err)
+{
+    struct args_front f = { NULL, false, 0 };
+
+    for (; f.n < argc && argv[f.n][0] == '-'; f.n++) {
+        const char *typed = argv[f.n];
+
+        if (strcmp(typed, "--help") == 0 || strcmp(typed, "-h") == 0 || strcmp(typed, "--version") == 0)
+            break; /* they stand for commands */
+        if (strncmp(typed, "--app=", 6) == 0) {
+            f.app = typed + 6;
+        } else if (strcmp(typed, "--app") == 0 || strcmp(typed, "-a") == 0) {
+            if (f.n + 1 == argc)
+                return err_set(err, ERR_USAGE, "the option %s needs a value", typed);
+            f.app = argv[++f.n];
+        } else if (strcmp(typed, "--force") == 0) {
+            f.force = true;
+        } else if (strcmp(typed, "--quiet") != 0 && strcmp(typed, "--trace") != 0) {
+            return err_set(err, ERR_USAGE, "the first word is not a command's name; only --app APP and --force may "
+                           "stand in front of one; see: help");
+        }
+    }
+    *ret = f;
+    return 0;
+}
+
+int args_parse(const char *usage, const char *common, const char *app, char *const *argv, int argc, struct args *ret,
+               struct err *err)
 {
     struct args a = ARGS_INIT;
     int before = words_before_end(usage);
     bool ended = false;
 
     for (int i = 0; i < argc; i++) {
-        int words = (int) a.words.n + (args_option(&a.options, "--app") != NULL);
+        int words = (int) a.words.n + (app != NULL || args_option(&a.options, "--app") != NULL);
 
         ended = ended || (before >= 0 && words >= before && (argv[i][0] != '-' || argv[i][1] == '\0'));
         if (!ended && strcmp(argv[i], "--") == 0) {
@@ -148,6 +175,10 @@ int args_parse(const char *usage, const char *common, char *const *argv, int arg
             args_release(&a);
             return -1;
         }
+    }
+    if (app != NULL && args_option(&a.options, "--app") == NULL) {
+        vec_add(&a.options, "--app");
+        vec_add(&a.options, app);
     }
     *ret = a;
     return 0;
@@ -193,6 +224,20 @@ void args_word_name(const char *usage, int i, char *ret, size_t size)
         if (!it.option && i-- == 0)
             (void) snprintf(ret, size, "%.*s", (int) it.len, it.text);
     }
+}
+
+bool args_option_at(const char *usage, int i, char *ret, size_t size, bool *ret_takes_value)
+{
+    struct item it;
+
+    while (item_next(&usage, &it)) {
+        if (!it.option || option_is(&it, "--", 2) || i-- != 0)
+            continue;
+        option_name(&it, ret, size);
+        *ret_takes_value = it.takes_value;
+        return true;
+    }
+    return false;
 }
 
 bool args_missing_option(const char *usage, const struct vec *options, char *ret, size_t size)

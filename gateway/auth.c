@@ -105,7 +105,7 @@ int auth_pubkey(ssh_session ssh, const char *user, ssh_key pubkey, char signatur
     struct err err = ERR_INIT;
     struct user found_user = { .id = 0 };
     struct key found_key = { .id = 0 };
-    bool right_name = user != NULL && strcmp(user, AUTH_USER_NAME) == 0;
+    bool right_name = user != NULL && (strcmp(user, AUTH_USER_NAME) == 0 || strcmp(user, AUTH_USER_DOKKU) == 0);
 
     (void) ssh;
     if (a->done || a->refused)
@@ -120,7 +120,7 @@ int auth_pubkey(ssh_session ssh, const char *user, ssh_key pubkey, char signatur
         user_release(&found_user);
         key_release(&found_key);
         if (!right_name)
-            log_info("a login as another user than " AUTH_USER_NAME);
+            log_info("a login as another user than " AUTH_USER_NAME " and " AUTH_USER_DOKKU);
         if (++a->attempts >= AUTH_ATTEMPTS_MAX)
             a->refused = true;
         return SSH_AUTH_DENIED;

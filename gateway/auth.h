@@ -13,6 +13,7 @@
 
 /* The name in git@host: people are told apart by their keys, never by this. */
 #define AUTH_USER_NAME "git"
+#define AUTH_USER_DOKKU "dokku"   /* the name that Dokku's client and its remotes have */
 
 /* Keys that are refused before the connection ends; OpenSSH's MaxAuthTries. */
 #define AUTH_ATTEMPTS_MAX 6

@@ -14,6 +14,7 @@ command_fn cmd_apps_create, cmd_apps_destroy, cmd_apps_exists, cmd_apps_info, cm
 command_fn cmd_apps_locked, cmd_apps_move, cmd_apps_unlock;
 command_fn cmd_audit;
 command_fn cmd_builds_attach, cmd_builds_cancel, cmd_builds_list, cmd_builds_output;
+command_fn cmd_completion;
 command_fn cmd_config_clear, cmd_config_diff, cmd_config_export, cmd_config_import, cmd_config_keys;
 command_fn cmd_config_get, cmd_config_list, cmd_config_set, cmd_config_unset;
 command_fn cmd_cron_list, cmd_cron_resume, cmd_cron_run, cmd_cron_suspend;

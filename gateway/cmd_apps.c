@@ -235,7 +235,10 @@ int cmd_apps_destroy(struct command_ctx *c, char *const *argv, int argc, struct 
 
     (void) argv;
     (void) argc;
-    if (strcmp(confirm, c->app.name) != 0)
+    if (confirm == NULL && command_option(c, "--force") == NULL)
+        return err_set(err, ERR_USAGE, "this destroys %s for good; repeat its name: apps:destroy %s --confirm %s",
+                       c->app.name, c->app.name, c->app.name);
+    if (confirm != NULL && strcmp(confirm, c->app.name) != 0)
         return err_set(err, ERR_USAGE, "--confirm must repeat the app's name: --confirm %s", c->app.name);
     if (apps_destroy(c->store, c->app.id, err) != 0)
         return -1;

@@ -297,31 +297,47 @@ static int run_parsed(struct command_ctx *c, const struct args *a, struct err *e
     return code;
 }
 
-int command_run(struct command_ctx *c, char *const *argv, int argc)
+/* The command that was typed, and what stands behind it, sorted. Dokku's client names the app in front of every
+ * command; those that take none do without. */
+static int typed_parse(struct command_ctx *c, char *const *argv, int argc, struct args *ret, struct err *err)
 {
-    const char *typed = argc > 0 ? argv[0] : "help";
-    struct args a = ARGS_INIT;
-    struct err err = ERR_INIT;
-    int code = ERR_USAGE;
+    cleanup_vec struct vec words = VEC_INIT;
+    struct err why = ERR_INIT;
+    struct args_front front;
+    bool takes_app;
+    const char *typed;
 
-    buf_init(&c->detail, DETAIL_MAX);
+    if (args_front(argv, argc, &front, err) != 0)
+        return -1;
+    typed = front.n < argc ? argv[front.n++] : "help";
     if (strcmp(typed, "--help") == 0 || strcmp(typed, "-h") == 0)
         typed = "help";
     else if (strcmp(typed, "--version") == 0)
         typed = "version";
     c->command = command_find(typed);
-    if (c->command != NULL && (c->command->flags & CMD_LOCAL) != 0 && strcmp(c->fingerprint, "local") != 0)
-        c->command = NULL;
-    if (c->command == NULL) {
-        (void) unknown(typed, &err);
-    } else if (args_parse(c->command->args,
-                          (c->command->flags & (CMD_APP | CMD_BUILD)) != 0 ? common_app : common,
-                          argv + (argc > 0), argc > 0 ? argc - 1 : 0, &a, &err) != 0) {
-        char why[128];
+    if (c->command == NULL
+        || ((c->command->flags & CMD_LOCAL) != 0 && strcmp(c->fingerprint, "local") != 0))
+        return unknown(typed, err);
+    if (front.force)
+        vec_add(&words, "--force");
+    for (int i = front.n; i < argc; i++)
+        vec_add(&words, argv[i]);
+    takes_app = (c->command->flags & (CMD_APP | CMD_BUILD)) != 0;
+    if (args_parse(c->command->args, takes_app ? common_app : common, takes_app ? front.app : NULL, vec_argv(&words),
+                   (int) words.n, ret, &why) == 0)
+        return 0;
+    why.msg[120] = '\0';
+    return usage_error(c->command, why.msg, err);
+}
 
-        (void) snprintf(why, sizeof(why), "%.120s", err.msg);
-        (void) usage_error(c->command, why, &err);
-    } else {
+int command_run(struct command_ctx *c, char *const *argv, int argc)
+{
+    struct args a = ARGS_INIT;
+    struct err err = ERR_INIT;
+    int code = ERR_USAGE;
+
+    buf_init(&c->detail, DETAIL_MAX);
+    if (typed_parse(c, argv, argc, &a, &err) == 0) {
         c->options = a.options;
         code = run_parsed(c, &a, &err);
         c->options = (struct vec) VEC_INIT;

@@ -27,9 +27,9 @@ const struct command commands[] = {
       "that a push deploys. Who may create apps also creates one by the first push.\n\n"
       "    apps:create shop",
       cmd_apps_create },
-    { "apps:destroy", "destroy", CMD_APP | CMD_AUDIT, ROLE_OWN, "APP --confirm NAME",
+    { "apps:destroy", "destroy", CMD_APP | CMD_AUDIT, ROLE_OWN, "APP [-c|--confirm NAME] [--force]",
       "Destroy an app with its processes, config, releases and repository",
-      "The name is repeated so that a slip destroys nothing.\n\n"
+      "The name is repeated so that a slip destroys nothing; --force does without.\n\n"
       "    apps:destroy shop --confirm shop",
       cmd_apps_destroy },
     { "apps:exists", NULL, CMD_APP, ROLE_VIEW, "APP",
@@ -98,6 +98,11 @@ const struct command commands[] = {
       "Takes a build's number, or an app for its newest build.\n\n"
       "    builds:output 57",
       cmd_builds_output },
+    { "completion", NULL, 0, ROLE_NONE, "SHELL",
+      "Print a completion script for the client contrib/slipway",
+      "SHELL: bash, zsh or fish. The script completes commands, options, apps and git remotes.\n\n"
+      "    completion bash",
+      cmd_completion },
     { "config:clear", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP [--no-restart]",
       "Remove all config variables and release the app without them",
       "rollback brings them back.\n\n"

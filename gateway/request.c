@@ -3,6 +3,7 @@
 #include "gateway/request.h"
 
 #include "base/mem.h"
+#include "gateway/args.h"
 #include "gateway/command.h"
 
 #include <stdbool.h>
@@ -109,6 +110,7 @@ static int check_name(const char *word, struct err *err)
 int request_parse(const char *line, size_t n, struct request *ret, struct err *err)
 {
     struct request r = REQUEST_INIT;
+    struct args_front front;
 
     if (n > REQUEST_LINE_MAX)
         return err_set(err, ERR_USAGE, "the command line is longer than %d KiB; long values can come from "
@@ -121,11 +123,13 @@ int request_parse(const char *line, size_t n, struct request *ret, struct err *e
     }
     if (command_split(line, n, &r.words, err) < 0)
         goto fail;
-    if (r.words.n == 0) {
+    if (args_front(vec_argv(&r.words), (int) r.words.n, &front, err) < 0)
+        goto fail;
+    if (r.words.n == (size_t) front.n) {
         err_set(err, ERR_USAGE, "no command was given; see: help");
         goto fail;
     }
-    if (check_name(r.words.v[0], err) < 0)
+    if (check_name(r.words.v[front.n], err) < 0)
         goto fail;
     *ret = r;
     return 0;

@@ -25,7 +25,8 @@ void request_release(struct request *r);
  *   git-receive-pack PATH | git receive-pack PATH | the same with upload-pack
  * where PATH is APP, /APP, APP.git or /APP.git, bare or in one pair of quotes. Nothing that comes
  * near it is guessed at: options, other paths and other words are ERR_USAGE with what was expected.
- * Every other line is split by command_split; its first word must look like a command's name. */
+ * Every other line is split by command_split; its first word, behind what args_front takes, must look like a
+ * command's name. */
 int request_parse(const char *line, size_t n, struct request *ret, struct err *err);
 
 #endif

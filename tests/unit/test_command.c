@@ -88,20 +88,20 @@ static void test_args(void **state)
     int needs, allows;
 
     (void) state;
-    OK(args_parse(usage, NULL, good, 7, &a, &err));
+    OK(args_parse(usage, NULL, NULL, good, 7, &a, &err));
     assert_int_equal(a.words.n, 4);
     assert_string_equal(a.words.v[3], "--build");
     assert_string_equal(args_option(&a.options, "--num"), "5");
     assert_string_equal(args_option(&a.options, "--tail"), "");
     assert_null(args_option(&a.options, "--build"));
     args_release(&a);
-    OK(args_parse(usage, NULL, equal, 2, &a, &err));
+    OK(args_parse(usage, NULL, NULL, equal, 2, &a, &err));
     assert_string_equal(args_option(&a.options, "--num"), "7");
     args_release(&a);
-    REFUSED(ERR_USAGE, "no option --nope", args_parse(usage, "[--json]", unknown, 1, &a, &err));
-    REFUSED(ERR_USAGE, "--num needs a value", args_parse(usage, NULL, lacks, 1, &a, &err));
-    REFUSED(ERR_USAGE, "takes no value", args_parse(usage, NULL, flag, 1, &a, &err));
-    REFUSED(ERR_USAGE, "given twice", args_parse(usage, NULL, twice, 2, &a, &err));
+    REFUSED(ERR_USAGE, "no option --nope", args_parse(usage, "[--json]", NULL, unknown, 1, &a, &err));
+    REFUSED(ERR_USAGE, "--num needs a value", args_parse(usage, NULL, NULL, lacks, 1, &a, &err));
+    REFUSED(ERR_USAGE, "takes no value", args_parse(usage, NULL, NULL, flag, 1, &a, &err));
+    REFUSED(ERR_USAGE, "given twice", args_parse(usage, NULL, NULL, twice, 2, &a, &err));
     args_count(usage, 1, &needs, &allows);
     assert_int_equal(needs, 1);
     assert_int_equal(allows, -1);
@@ -176,7 +176,7 @@ static void test_help(void **state)
     desk_expect(d, "bert", "help releases:rollback", 0, "Usage: rollback");
     desk_expect(d, "bert", "rollback --help", 0, "Usage: rollback");
     desk_expect(d, "bert", "--help", 0, "apps:list");
-    desk_expect(d, "bert", "help --json", 0, "{\"name\":\"config:set\",\"usage\":");
+    desk_expect(d, "bert", "help --json", 0, "{\"name\":\"config:set\",\"aliases\":[],\"usage\":");
     desk_expect(d, "bert", "help apps:lst", 2, "apps:list");
     desk_expect(d, "bert", "apps:lst", 2, "did you mean apps:list");
     desk_expect(d, "bert", "'x\x7fy'", 2, "\"x?y\" is no command");
@@ -195,7 +195,7 @@ static void test_usage(void **state)
     desk_expect(d, "bert", "config:get", 2, "the app is missing");
     desk_expect(d, "bert", "config:get -a shop", 2, "NAME is missing");
     desk_expect(d, "bert", "config:get -a", 2, "--app needs a value");
-    desk_expect(d, "bert", "apps:destroy shop", 2, "--confirm is missing");
+    desk_expect(d, "bert", "apps:destroy shop", 2, "apps:destroy shop --confirm shop");
     desk_expect(d, "bert", "apps:info shop --nope", 2, "no option --nope here; usage: apps:info APP");
     desk_expect(d, "bert", "builds:output", 2, "a build's number or an app is missing");
     desk_expect(d, "bert", "apps:info Shop", 2, "must begin with a letter");

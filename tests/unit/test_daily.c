@@ -118,7 +118,7 @@ static void test_apps(void **state)
     desk_expect(d, "vera", "apps:locked shop", 0, "locked by bert");
     desk_expect(d, "vera", "apps:locked -a shop --json", 0, "\"locked\":true,\"lock\":{\"reason\":\"migration\",\"by\":\"bert\"");
     desk_expect(d, "bert", "create blog", 0, "Creating");
-    desk_expect(d, "bert", "destroy blog --confirm blog", 0, "done");
+    desk_expect(d, "bert", "--app blog --force apps:destroy", 0, "done");
 }
 
 static void test_cidr(void **state)

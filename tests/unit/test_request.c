@@ -60,6 +60,32 @@ static void test_command(void **state)
     request_release(&r);
 }
 
+/* Dokku's client: the app stands in front. */
+static void test_front(void **state)
+{
+    static const char *const good[] = { "--app shop config", "-a shop config", "--app=shop --quiet --force config" };
+    static const struct { const char *line, *says; } bad[] = {
+        { "--app shop", "no command" }, { "--app", "needs a value" }, { "--nope config", "not a command's name" },
+        { "--app shop ./config", "not a command's name" },
+    };
+    struct request r = REQUEST_INIT;
+
+    (void) state;
+    for (size_t i = 0; i < countof(good); i++) {
+        struct err err = ERR_INIT;
+
+        assert_int_equal(request_parse(good[i], strlen(good[i]), &r, &err), 0);
+        assert_string_equal(r.words.v[r.words.n - 1], "config");
+        request_release(&r);
+    }
+    for (size_t i = 0; i < countof(bad); i++) {
+        struct err err = ERR_INIT;
+
+        assert_int_equal(request_parse(bad[i].line, strlen(bad[i].line), &r, &err), -1);
+        assert_non_null(strstr(err.msg, bad[i].says));
+    }
+}
+
 static void test_limits(void **state)
 {
     struct request r = REQUEST_INIT;
@@ -142,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_services),
         cmocka_unit_test(test_command),
+        cmocka_unit_test(test_front),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_hostile),
     };

@@ -22,7 +22,7 @@ static void parse(const char *line, struct args *a)
     struct err err = ERR_INIT;
 
     assert_int_equal(command_split(line, strlen(line), &words, &err), 0);
-    if (args_parse(USAGE, COMMON, vec_argv(&words), (int) words.n, a, &err) != 0)
+    if (args_parse(USAGE, COMMON, NULL, vec_argv(&words), (int) words.n, a, &err) != 0)
         fail_msg("%s: %s", line, err.msg);
 }
 
@@ -64,7 +64,7 @@ static void test_once_only(void **state)
     struct err err = ERR_INIT;
 
     (void) state;
-    assert_int_equal(args_parse(USAGE, COMMON, argv, 2, &a, &err), -1);
+    assert_int_equal(args_parse(USAGE, COMMON, NULL, argv, 2, &a, &err), -1);
     assert_non_null(strstr(err.msg, "given twice"));
 }
 
