@@ -16,8 +16,8 @@
 #define CRON_TTL_S (24 * 3600)
 #define CRON_USER "cron"
 
-/* "run.48213" to "48213": digits; "cron.1a2b3c4d-29384756" to "1a2b3c4d-29384756": a task's id and the minute, since 1970,
- * that it was due. Either also without its prefix. -1 with ERR_USAGE. */
+/* "run.48213" to "48213": digits; "cron.1a2b3c4d-29384756" to "1a2b3c4d-29384756": a task's id and the minute since
+ * 1970 that it was due. Either also without its prefix. -1 with ERR_USAGE. */
 int run_number_parse(const char *name, char ret[RUN_NUMBER_SIZE], struct err *err);
 
 /* The other way; the caller frees it. */

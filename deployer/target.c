@@ -24,6 +24,7 @@ const char *target_trait_text(enum target_trait t)
         [TRAIT_LOGS] = "`logs`",
         [TRAIT_RUN] = "One-off commands (`run`, `run:detached`)",
         [TRAIT_EXEC] = "`enter`",
+        [TRAIT_CHECKS] = "Health checks (`healthchecks` in app.json)",
         [TRAIT_CRON] = "Scheduled tasks (`cron` in app.json)",
         [TRAIT_LIMITS] = "Limits of CPU and memory ([release])",
         [TRAIT_REQUESTS] = "Reserved CPU and memory ([release])",

@@ -117,7 +117,7 @@ struct target_one_off {
 /* What people ask of a target before they choose one, or move. */
 enum target_trait {
     TRAIT_MACHINES, TRAIT_ADDRESS, TRAIT_HTTPS, TRAIT_ROLLOUT, TRAIT_RESTART, TRAIT_COMMAND, TRAIT_LOGS, TRAIT_RUN,
-    TRAIT_EXEC, TRAIT_CRON, TRAIT_LIMITS, TRAIT_REQUESTS, TRAIT_PIDS, TRAIT_READ_ONLY, TRAITS,
+    TRAIT_EXEC, TRAIT_CHECKS, TRAIT_CRON, TRAIT_LIMITS, TRAIT_REQUESTS, TRAIT_PIDS, TRAIT_READ_ONLY, TRAITS,
 };
 
 /* A target's answer: yes or no, and how ("": no more to say). What it says no to has no function below. */

@@ -38,7 +38,7 @@ int cron_done(struct store *s, int64_t app_id, const char *id, int64_t at, struc
                       "ON CONFLICT DO UPDATE SET done_at = excluded.done_at", "isi", app_id, id, at);
 }
 
-int cron_apps(struct store *s, int64_t **ret, size_t *ret_n, struct err *err)
+int cron_apps(struct store *s, const char *target, int64_t **ret, size_t *ret_n, struct err *err)
 {
     cleanup_stmt sqlite3_stmt *st = NULL;
     int64_t *v = NULL;
@@ -46,7 +46,8 @@ int cron_apps(struct store *s, int64_t **ret, size_t *ret_n, struct err *err)
     int rc;
 
     if (store_prepare(s, &st, err, "SELECT a.id FROM apps a JOIN releases r ON r.id = a.live_release_id "
-                      "WHERE a.deleting = 0 AND instr(r.app_json, '\"cron\"') > 0 ORDER BY a.id", "") != 0)
+                      "WHERE a.deleting = 0 AND a.target = ? AND instr(r.app_json, '\"cron\"') > 0 ORDER BY a.id", "s",
+                      target) != 0)
         return -1;
     while ((rc = store_step(s, st, err)) == 1) {
         v = xrealloc_n(v, n + 1, sizeof(*v));

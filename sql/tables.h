@@ -89,8 +89,8 @@ int cron_suspended(struct store *s, int64_t app_id, struct vec *ret, struct err 
 /* Up to when its times are done, ms since 1970; 0: it is new. */
 int cron_done_at(struct store *s, int64_t app_id, const char *id, int64_t *ret, struct err *err);
 int cron_done(struct store *s, int64_t app_id, const char *id, int64_t at, struct err *err);
-/* The apps whose live release has tasks. The caller frees the array. */
-int cron_apps(struct store *s, int64_t **ret, size_t *ret_n, struct err *err);
+/* The apps on this target whose live release has tasks. The caller frees the array. */
+int cron_apps(struct store *s, const char *target, int64_t **ret, size_t *ret_n, struct err *err);
 
 /* --- builds.c */
 struct build_new {

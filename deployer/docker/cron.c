@@ -146,7 +146,7 @@ int cron_service(struct target *t, struct store *s)
     struct err err = ERR_INIT;
     size_t n = 0;
 
-    if (cron_apps(s, &ids, &n, &err) < 0) {
+    if (cron_apps(s, target_docker.name, &ids, &n, &err) < 0) {
         log_warn("cron: %s", err.msg);
         return AGAIN_MS;
     }

@@ -60,8 +60,8 @@ static int init_ask(struct target *t, struct err *err)
     return 0;
 }
 
-/* The engine has no probes: what this process can look at while web starts is what there is. Said before anything, also a
- * release command, runs. */
+/* The engine has no probes: what this process can look at while web starts is what there is. Said before anything runs,
+ * also a release command. */
 static int checks_allowed(const struct target_release *r, struct err *err)
 {
     struct app_json a;

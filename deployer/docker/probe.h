@@ -22,8 +22,8 @@ struct probe {
 #define PROBE_KNOCKING (-3)  /* the port refuses: to be tried again soon */
 
 /* Goes on with it, without waiting. since: when the container was started (loop_now). Returns ms until it wants to be
- * called again, or one of these. *failed: set (the caller's to free) where a startup check has used up its attempts: "did
- * not pass its startup check …". */
+ * called again, or one of these. *failed: set (the caller's to free) where a startup check has used up its attempts:
+ * "did not pass its startup check …". */
 int probe_service(struct probe *p, struct http *h, const struct app_json *checks, const char *address, int64_t since,
                   char **failed);
 void probe_release(struct probe *p);

@@ -162,6 +162,7 @@ const struct target_ops target_docker = {
         [TRAIT_LOGS] = { true, "`log_size` and `log_files` of [docker] for each process" },
         [TRAIT_RUN] = { true, "" },
         [TRAIT_EXEC] = { true, "" },
+        [TRAIT_CHECKS] = { true, "startup and readiness of `web` by HTTP or its port, before a release gets requests" },
         [TRAIT_CRON] = { true, "started by Slipway, while it runs" },
         [TRAIT_LIMITS] = { true, "" },
         [TRAIT_REQUESTS] = { false, "processes share what the machine has" },

@@ -77,6 +77,7 @@ const struct target_ops target_kubernetes = {
         [TRAIT_LOGS] = { true, "as long as the nodes keep them" },
         [TRAIT_RUN] = { true, "" },
         [TRAIT_EXEC] = { true, "" },
+        [TRAIT_CHECKS] = { true, "startup, readiness and liveness of all processes, also by a command, all the time" },
         [TRAIT_CRON] = { true, "by the cluster, also while Slipway is down" },
         [TRAIT_LIMITS] = { true, "" },
         [TRAIT_REQUESTS] = { true, "" },

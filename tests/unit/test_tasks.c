@@ -59,11 +59,15 @@ static void test_rows(void **state)
     int64_t at, *apps = NULL;
     size_t n = 0;
 
-    OK(cron_apps(f->store, &apps, &n, &err));
+    OK(cron_apps(f->store, "docker", &apps, &n, &err));
     assert_int_equal(n, 0);
     (void) fixture_live(f, f->shop);
     OK(store_exec(f->store, &err, "UPDATE releases SET app_json = ?", "s", kept));
-    OK(cron_apps(f->store, &apps, &n, &err));
+    OK(cron_apps(f->store, "docker", &apps, &n, &err));
+    assert_int_equal(n, 0); /* it is on no target, or another */
+    free(apps);
+    OK(store_exec(f->store, &err, "UPDATE apps SET target = 'docker'", ""));
+    OK(cron_apps(f->store, "docker", &apps, &n, &err));
     assert_int_equal(n, 1);
     assert_int_equal(apps[0], f->shop);
     free(apps);
