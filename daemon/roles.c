@@ -37,6 +37,11 @@ static int session_run(const struct conf *c)
     return session_main(c, ROLE_FD);
 }
 
+static int archive_run(const struct conf *c)
+{
+    return archive_main(c, ARCHIVE_RESULT_FD);
+}
+
 static int stream_run(const struct conf *c)
 {
     return stream_main(c, ROLE_FD);
@@ -76,6 +81,7 @@ static bool router_needed(const struct conf *c)
 const struct role_row roles[] = {
     { .name = "listener", .user = USER_GIT, .at_start = true, .run = listener_run },
     { .name = "session", .user = USER_GIT, .run = session_run },
+    { .name = "archive", .user = USER_GIT, .run = archive_run },
     { .name = "builder", .user = USER_BUILD, .registry = true, .engine = true, .at_start = true,
       .run = builder_main },
     { .name = "build", .user = USER_BUILD, .registry = true, .engine = true, .run = build_worker_main },

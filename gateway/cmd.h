@@ -19,6 +19,7 @@ command_fn cmd_config_clear, cmd_config_diff, cmd_config_export, cmd_config_impo
 command_fn cmd_config_get, cmd_config_list, cmd_config_set, cmd_config_unset;
 command_fn cmd_cron_list, cmd_cron_resume, cmd_cron_run, cmd_cron_suspend;
 command_fn cmd_enter;
+command_fn cmd_git_from_archive;
 command_fn cmd_help, cmd_version, cmd_whoami;
 command_fn cmd_keys_add, cmd_keys_list, cmd_keys_remove;
 command_fn cmd_logs, cmd_logs_failed;
@@ -38,6 +39,7 @@ json_t *show_json_text(const char *s);   /* null where NULL */
 struct show_text { char s[40]; };
 struct show_text show_time(int64_t ms);  /* "2026-01-02 03:04:05", UTC; "-" where 0 */
 struct show_text show_age(int64_t ms);   /* since then: "12m", "3h", "5d"; "-" where 0 */
+struct show_text show_size(uint64_t bytes); /* "34 KiB" */
 struct show_text show_took(int64_t ms);  /* a length of time: "1.2 s"; "-" where negative */
 
 /* Rows whose columns are as wide as their widest cell. Cells lose control characters. */

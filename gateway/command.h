@@ -56,6 +56,7 @@ struct command_ctx {
     int64_t build_id;          /* CMD_BUILD: the build that was named; 0: none was */
     /* What the audit row shall say; commands fill it with arguments, never with values. */
     struct buf detail;
+    int64_t repack;            /* an app whose repository a command has made larger; 0: none */
     int exit_code;             /* where a command returns 0: the exit code all the same, of what it has run */
     /* The rest is the dispatcher's. */
     const struct command *command;

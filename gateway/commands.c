@@ -184,6 +184,15 @@ const struct command commands[] = {
       "    enter shop web.1\n"
       "    enter shop worker.2 ps aux",
       cmd_enter },
+    { "git:from-archive", NULL, CMD_APP | CMD_AUDIT, ROLE_DEPLOY, "APP [SOURCE]",
+      "Deploy the files of an archive from standard input",
+      "A tar, tar.gz or zip archive becomes a commit on top of the deploy branch, \"from archive\", which is built and\n"
+      "released as a push is; exit code 0 says that it is live, and the branch is at that commit then. Where all lies in\n"
+      "one folder, that folder is left out. SOURCE is - and may be left out. Entries with absolute paths, \"..\", .git, links out of the tree or devices\n"
+      "are refused, and so is the whole archive; sizes are limited as for pushes. It is read whole before anything\n"
+      "happens. Nothing is fetched from a URL; for that: curl -sSL URL | ssh HOST git:from-archive shop -\n\n"
+      "    git:from-archive shop -",
+      cmd_git_from_archive },
     { "help", NULL, 0, ROLE_NONE, "[COMMAND]",
       "List the commands, or explain one",
       "A family's name lists its commands.\n\n"

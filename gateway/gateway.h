@@ -13,4 +13,14 @@ int listener_main(const struct conf *c, int listen_fd);
  * (gateway/handoff.h). Serves one connection and returns the exit code. */
 int session_main(const struct conf *c, int fd);
 
+/* Where a session finds its settings. */
+#define SESSION_CONF_FD 4
+#define SESSION_CONF_PATH "/dev/fd/4"
+
+/* The role that reads an archive from somebody's standard input (gateway/archive.h), for the session that starts it:
+ * from standard input to standard output, both files or pipes, and why it failed, one sentence, to result_fd. Returns
+ * the exit code. */
+#define ARCHIVE_RESULT_FD 3
+int archive_main(const struct conf *c, int result_fd);
+
 #endif

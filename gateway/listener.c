@@ -51,8 +51,6 @@
 
 /* What a session finds: its end of the socket pair, and the settings. */
 #define SESSION_FD 3
-#define SESSION_CONF_FD 4
-#define SESSION_CONF_PATH "/dev/fd/4"
 
 struct waiting {
     TAILQ_ENTRY(waiting) link;

@@ -1,14 +1,19 @@
-# gateway/: what faces the network. May use sql, base, libssh, libgit2, libyaml (config:export).
+# gateway/: what faces the network. May use sql, base, libssh, libgit2, libyaml (config:export),
+# libarchive (git:from-archive).
 noinst_LIBRARIES += gateway/libgateway.a
 gateway_libgateway_a_CFLAGS = $(AM_CFLAGS) $(SSH_CFLAGS) $(GIT2_CFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS) \
-    $(YAML_CFLAGS)
+    $(YAML_CFLAGS) $(ARCHIVE_CFLAGS)
 gateway_libgateway_a_SOURCES = \
     gateway/admission.c gateway/admission.h \
+    gateway/archive.c gateway/archive.h \
+    gateway/archive_import.c gateway/archive_import.h \
+    gateway/archive_path.c gateway/archive_path.h \
     gateway/auth.c gateway/auth.h \
     gateway/channel_io.c \
     gateway/cidr.c gateway/cidr.h \
     gateway/command.h \
     gateway/connection.c gateway/connection.h \
+    gateway/deploy.c gateway/deploy.h gateway/deploy_env.c \
     gateway/follow.c gateway/follow.h \
     gateway/gateway.h \
     gateway/gitprog.c gateway/gitprog.h \
@@ -23,7 +28,7 @@ gateway_libgateway_a_SOURCES = \
     gateway/quarantine.c gateway/quarantine.h \
     gateway/cmd_cron.c \
     gateway/receive.c gateway/receive.h \
-    gateway/receive_check.c gateway/receive_env.c \
+    gateway/receive_check.c \
     gateway/receive_finish.c \
     gateway/refs.c gateway/refs.h \
     gateway/repack.c \
@@ -45,6 +50,7 @@ gateway_libgateway_a_SOURCES += \
     gateway/cmd_completion.c \
     gateway/cmd_config.c gateway/cmd_config.h \
     gateway/cmd_config_text.c \
+    gateway/cmd_git.c \
     gateway/cmd_help.c \
     gateway/cmd_keys.c \
     gateway/cmd_logs.c \

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "gateway/deploy.h"
 #include "gateway/pktline.h"
 #include "sql/tables.h"
 
@@ -207,7 +208,7 @@ static int take_pack(struct receive *r, struct err *err)
         struct err why = ERR_INIT;
 
         if (policy_check(r->repo, q.dir, r->deploy->new, r->s->conf, &r->policy, &why) < 0 ||
-            receive_env_check(r, &why) < 0)
+            deploy_env_check(r->s->store, &r->app, &r->policy.app_json, &why) < 0)
             push_refuse(r->deploy, "%s", why.msg);
     }
     if (r->push.atomic && push_any_refused(&r->push))

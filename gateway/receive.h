@@ -48,13 +48,6 @@ void receive_check(struct receive *r);
  * refs where nothing is built. */
 int receive_take_in(struct receive *r, struct quarantine *q, struct err *err);
 
-/* Refuses a push whose app.json requires config that isn't set. */
-int receive_env_check(struct receive *r, struct err *err);
-
-/* In the transaction that queues the build: where the app has no live release yet, config that app.json has values for
- * and that isn't set, and the counts of its formation. Adds to *ret_said what was done. */
-int receive_app_json(struct receive *r, struct vec *ret_said, struct err *err);
-
 /* Writes who pushed what, and what came of it so far: 0, or ERR_FAILED where it was refused. */
 void receive_audit(struct receive *r, int result);
 

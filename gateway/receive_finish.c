@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "gateway/cmd.h"
+#include "gateway/deploy.h"
 #include "gateway/follow.h"
 #include "sql/tables.h"
 
@@ -194,19 +196,9 @@ int receive_take_in(struct receive *r, struct quarantine *q, struct err *err)
 static void say_received(struct receive *r)
 {
     const struct policy_result *p = &r->policy;
-    double size = (double) p->bytes;
-    const char *unit = "bytes";
 
-    if (p->bytes >= 1024 * 1024) {
-        size /= 1024.0 * 1024.0;
-        unit = "MiB";
-    } else if (p->bytes >= 1024) {
-        size /= 1024.0;
-        unit = "KiB";
-    }
-    (void) io_outf(&r->sideband.io, "-----> Received %s %.7s (%" PRIu64 " file%s, %.*f %s)\n", r->app.deploy_branch,
-                   r->deploy->new, p->files, p->files == 1 ? "" : "s", size < 10 && p->bytes >= 1024 ? 1 : 0,
-                   size, unit);
+    (void) io_outf(&r->sideband.io, "-----> Received %s %.7s (%" PRIu64 " file%s, %s)\n", r->app.deploy_branch,
+                   r->deploy->new, p->files, p->files == 1 ? "" : "s", show_size(p->bytes).s);
 }
 
 static int queue(struct receive *r, int64_t *ret_id, struct err *err)
@@ -224,20 +216,8 @@ static int queue(struct receive *r, int64_t *ret_id, struct err *err)
         .no_cache = r->no_cache,
     };
 
-    cleanup_free char *kept = app_json_kept(&r->policy.app_json);
-    cleanup_vec struct vec said = VEC_INIT;
-    bool own = false;
-    int rc = store_enter(r->s->store, &own, err);
-
-    b.app_json = kept;
-    if (rc == 0)
-        rc = receive_app_json(r, &said, err);
-    if (rc == 0)
-        rc = builds_queue(r->s->store, &b, ret_id, err);
-    if (store_leave(r->s->store, own, rc, err) < 0)
+    if (deploy_queue(r->s->store, &r->sideband.io, &b, &r->policy.app_json, ret_id, err) < 0)
         return -1;
-    for (size_t i = 0; i < said.n; i++)
-        (void) io_outf(&r->sideband.io, "%s\n", said.v[i]);
     return refs_keep_build(r->repo, *ret_id, r->deploy->new, r->cut, err);
 }
 
@@ -261,22 +241,6 @@ static void refuse_failed(struct receive *r, const struct build *b)
         app_release(&now);
 }
 
-static void project(struct receive *r)
-{
-    struct err err = ERR_INIT;
-    struct app now;
-
-    if (apps_get_id(r->s->store, r->app.id, &now, &err) == 0) {
-        cleanup_close int lock = lock_repo(r, &err);
-
-        if (lock < 0 || refs_project(r->repo, &now, &err) < 0)
-            log_error("%s", err.msg);
-        app_release(&now);
-    } else {
-        log_error("%s", err.msg);
-    }
-}
-
 /* A build takes long, and there may be many that wait for theirs: what is not needed now is given back. */
 static void be_small(struct receive *r)
 {
@@ -298,7 +262,7 @@ static int wait_build(struct receive *r, int64_t id)
     rc = follow_build(r->s->store, &r->sideband.io, id, &b, &err);
     if (rc == 0) {
         if (b.state == BUILD_LIVE)
-            project(r);
+            deploy_project(r->s->conf, r->s->store, r->app.id);
         else
             refuse_failed(r, &b);
         build_release(&b);

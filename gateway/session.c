@@ -105,6 +105,7 @@ static int run_command(struct session *s, struct request *r)
     (void) snprintf(ctx.fingerprint, sizeof(ctx.fingerprint), "%s", s->key->fingerprint);
     (void) snprintf(ctx.address, sizeof(ctx.address), "%s", s->address);
     code = command_run(&ctx, vec_argv(&r->words), (int) r->words.n);
+    s->repack = ctx.repack;
     return code;
 }
 

@@ -46,7 +46,8 @@ check_LIBRARIES += tests/libcommandfixture.a
 tests_libcommandfixture_a_SOURCES = tests/unit/command_fixture.c tests/unit/command_fixture.h
 tests_libcommandfixture_a_CFLAGS = $(sql_test_cflags)
 command_test_ldadd = tests/libcommandfixture.a tests/libsqlfixture.a gateway/libgateway.a sql/libsql.a base/libbase.a \
-    $(SQLITE_LIBS) $(SODIUM_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(YAML_LIBS) $(CMOCKA_LIBS)
+    $(SQLITE_LIBS) $(SODIUM_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(YAML_LIBS) $(GIT2_LIBS) $(SSH_LIBS) \
+    $(ARCHIVE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_command_CFLAGS = $(sql_test_cflags)
 tests_unit_test_command_LDADD = $(command_test_ldadd)
 tests_unit_test_commands_CFLAGS = $(sql_test_cflags)
@@ -78,3 +79,14 @@ check_PROGRAMS += tests/fakes/fake_worker
 tests_fakes_fake_worker_CFLAGS = $(sql_test_cflags)
 tests_fakes_fake_worker_LDADD = sql/libsql.a base/libbase.a $(SQLITE_LIBS) $(SODIUM_LIBS) $(JANSSON_LIBS) $(INIH_LIBS)
 EXTRA_DIST += tests/e2e/receive tests/e2e/attacks
+
+# Archives.
+check_PROGRAMS += tests/unit/test_archive
+TESTS += tests/unit/test_archive
+tests_unit_test_archive_CFLAGS = $(gateway_test_cflags) $(ARCHIVE_CFLAGS)
+tests_unit_test_archive_LDADD = $(gateway_test_ldadd) $(ARCHIVE_LIBS)
+fuzz_mains += tests/fuzz/fuzz_archive_path
+tests_fuzz_fuzz_archive_path_CFLAGS = $(AM_CFLAGS)
+tests_fuzz_fuzz_archive_path_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_archive_path_LDADD = tests/libreplay.a gateway/libgateway.a \
+    sql/libsql.a base/libbase.a $(GIT2_LIBS) $(SQLITE_LIBS) $(SODIUM_LIBS) $(JANSSON_LIBS) $(INIH_LIBS)

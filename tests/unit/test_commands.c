@@ -70,6 +70,18 @@ static void test_apps(void **state)
     desk_expect(d, "bert", "apps:info shop", 4, "not found");
 }
 
+/* What is refused before anything is read. */
+static void test_git(void **state)
+{
+    struct desk *d = *state;
+
+    desk_expect(d, "bert", "apps:create crate", 0, NULL);
+    desk_expect(d, "bert", "git:from-archive crate https://example.com/x.tar", 2, "curl -sSL URL");
+    desk_expect(d, "bert", "git:from-archive crate - -", 2, "too many words");
+    desk_expect(d, "bert", "apps:lock crate closed", 0, NULL);
+    desk_expect(d, "bert", "git:from-archive crate -", 5, "crate is locked by bert: closed");
+}
+
 static void test_people(void **state)
 {
     static const char key[] =
@@ -379,6 +391,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_apps, desk_setup, desk_teardown),
+        cmocka_unit_test_setup_teardown(test_git, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_people, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_config, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_config_input, desk_setup, desk_teardown),

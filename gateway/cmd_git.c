@@ -1,0 +1,88 @@
+#include "config.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "gateway/archive_import.h"
+#include "gateway/cmd.h"
+#include "gateway/deploy.h"
+#include "gateway/refs.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- git:from-archive */
+
+static int queue(struct command_ctx *c, struct command_io *io, git_repository *repo, const struct archive_import *a,
+                 int64_t *ret_id, struct err *err)
+{
+    struct build_new b = {
+        .app_id = c->app.id, .user_id = c->user.id, .user = c->user.name, .branch = c->app.deploy_branch,
+        .old_commit = c->app.live_commit, .commit = a->commit, .tree = a->policy.tree, .message = ARCHIVE_MESSAGE,
+        .shallow = a->cut,
+    };
+
+    if (deploy_queue(c->store, io, &b, &a->policy.app_json, ret_id, err) < 0)
+        return -1;
+    return refs_keep_build(repo, *ret_id, a->commit, a->cut, err);
+}
+
+static int show_live(struct command_ctx *c, const struct build *b, struct err *err)
+{
+    struct release r;
+
+    if (!c->json)
+        return 0;
+    if (releases_get(c->store, b->release_id, &r, err) < 0)
+        return -1;
+    (void) show_json(c, json_pack("{s:s, s:I, s:s, s:I, s:o}", "app", c->app.name, "build", (json_int_t) b->id,
+                                  "commit", b->commit, "release", (json_int_t) r.version, "url",
+                                  show_json_text(r.url)));
+    release_release(&r);
+    return 0;
+}
+
+static int import_and_queue(struct command_ctx *c, struct command_io *io, int64_t *ret_id, struct err *err)
+{
+    git_repository *repo = NULL;
+    struct archive_import a;
+    int rc;
+
+    if (refs_init(err) < 0 || refs_open(c->conf, c->app.id, &repo, err) < 0)
+        return -1;
+    rc = archive_import(c, repo, &a, err);
+    if (rc == 0) {
+        (void) io_outf(io, "-----> Received an archive as %.7s (%" PRIu64 " file%s, %s)\n", a.commit, a.policy.files,
+                       a.policy.files == 1 ? "" : "s", show_size(a.policy.bytes).s);
+        (void) buf_addf(&c->detail, "%.12s", a.commit);
+        c->repack = c->app.id;
+        rc = queue(c, io, repo, &a, ret_id, err);
+        policy_result_release(&a.policy);
+    }
+    git_repository_free(repo);
+    return rc;
+}
+
+int cmd_git_from_archive(struct command_ctx *c, char *const *argv, int argc, struct err *err)
+{
+    struct progress_io p;
+    struct command_io *io = progress_io_init(&p, c);
+    struct build b;
+    int64_t id = 0;
+    int rc;
+
+    if (argc > 0 && strcmp(argv[0], "-") != 0)
+        return err_set(err, ERR_USAGE, "an archive comes from standard input; for example: curl -sSL URL | ssh HOST "
+                       "git:from-archive %s -", c->app.name);
+    if (deploy_check(c, err) < 0 || import_and_queue(c, io, &id, err) < 0)
+        return -1;
+    (void) buf_addf(&c->detail, " build %" PRId64, id);
+    log_info("queued build %" PRId64 " of an archive", id);
+    rc = deploy_follow(c, io, id, &b, err);
+    if (rc != 0)
+        return rc < 0 ? -1 : 0;
+    deploy_project(c->conf, c->store, c->app.id);
+    rc = show_live(c, &b, err);
+    build_release(&b);
+    return rc;
+}
