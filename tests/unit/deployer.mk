@@ -9,6 +9,7 @@ tests_unit_publish_tool_LDADD = deployer/libdeployer.a base/libbase.a $(CURL_LIB
     $(SODIUM_LIBS) $(INIH_LIBS)
 
 # Releases
+EXTRA_DIST += docs/targets.md
 release_tests = tests/unit/test_deployer tests/unit/test_release tests/unit/test_step
 check_PROGRAMS += $(release_tests)
 TESTS += $(release_tests)

@@ -218,12 +218,41 @@ static void test_load(void **state)
     assert_int_equal(err.code, ERR_NOT_FOUND);
 }
 
+/* Which targets a server has: that of new apps, and what else is set. */
+static void test_targets(void **state)
+{
+    struct err err = ERR_INIT;
+    struct conf c;
+
+    (void) state;
+    (void) unsetenv("KUBERNETES_SERVICE_HOST");
+    assert_int_equal(conf_load(&c, NULL, &err), 0);
+    assert_int_equal(conf_set(&c, "server.state=/nowhere", &err), 0);
+    assert_string_equal(conf_target(&c), "docker");
+    assert_int_equal(conf_target_check(&c, "docker", &err), 0);
+    assert_int_equal(conf_target_check(&c, "kubernetes", &err), -1);
+    assert_non_null(strstr(err.msg, "[kubernetes] kubeconfig"));
+    assert_int_equal(conf_target_check(&c, "moon", &err), -1);
+    assert_int_equal(err.code, ERR_USAGE);
+    assert_int_equal(conf_set(&c, "kubernetes.kubeconfig=/k", &err), 0);
+    assert_string_equal(conf_target(&c), "kubernetes");
+    assert_int_equal(conf_target_check(&c, "kubernetes", &err), 0);
+    assert_int_equal(conf_target_check(&c, "docker", &err), -1);
+    assert_non_null(strstr(err.msg, "[docker] socket"));
+    assert_int_equal(conf_set(&c, "docker.socket=/s", &err), 0);
+    assert_int_equal(conf_target_check(&c, "docker", &err), 0);
+    assert_int_equal(conf_set(&c, "target.target=docker", &err), 0);
+    assert_string_equal(conf_target(&c), "docker");
+    assert_int_equal(conf_target_check(&c, "kubernetes", &err), 0);
+    conf_release(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults), cmocka_unit_test(test_table), cmocka_unit_test(test_values),
         cmocka_unit_test(test_wrong),    cmocka_unit_test(test_print), cmocka_unit_test(test_set),
-        cmocka_unit_test(test_load),
+        cmocka_unit_test(test_load),     cmocka_unit_test(test_targets),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
