@@ -221,7 +221,6 @@ static void test_load(void **state)
 /* Which targets a server has: that of new apps, and what else is set. */
 static void test_targets(void **state)
 {
-    struct err err = ERR_INIT;
     struct conf c;
 
     (void) state;
