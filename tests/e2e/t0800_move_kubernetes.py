@@ -142,7 +142,11 @@ def test_killed():
         results = []
         thread = threading.Thread(target=lambda: results.append(ssh("apps:move", app, "--to", "kubernetes")))
         thread.start()
-        until(lambda: check(ssh("releases:info", app, "v2", "--json")).json()["step"] == "rollout")
+
+        def rolls_out():
+            r = ssh("releases:info", app, "v2", "--json")
+            return r.code == 0 and r.json()["step"] == "rollout"
+        until(rolls_out)
         assert s.kill("release") > 0
         thread.join()
         has(check(results[0]), f"Moving {app} to kubernetes... done, v2")
