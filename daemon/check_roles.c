@@ -148,6 +148,7 @@ static void target_say(void *arg, const char *line)
 
 static void check_target(struct check *k, const struct conf *c, const char *name)
 {
+    cleanup_free char *what = xasprintf("target %s", name);
     const struct target_ops *ops = target_find(name);
     struct err err = ERR_INIT;
     struct target *t = NULL;
@@ -157,7 +158,7 @@ static void check_target(struct check *k, const struct conf *c, const char *name
     else if (conf_target_check(c, name, &err) == 0 && ops->open(c, &t, &err) == 0 && ops->check(t, target_say, NULL, &err) == 0)
         check_ok(k, "target", "%s%s", name, strcmp(name, conf_target(c)) == 0 ? ", of new apps" : "");
     if (err.code != ERR_NONE)
-        check_missing(k, "target", &err, "see slipway.conf(5), [target] and the sections behind it");
+        check_missing(k, what, &err, "see slipway.conf(5), [target] and the sections behind it");
     if (t != NULL)
         ops->close(t);
 }
