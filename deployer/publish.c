@@ -26,21 +26,40 @@ struct work {
     size_t said_done;
 };
 
-static struct oci *open_registry(const struct publish *p, bool release, const char *registry, struct oci *share,
+/* Whose settings hold for a registry. */
+enum settings { OF_BUILD, OF_RELEASE, OF_OTHERS };
+
+static struct oci *open_registry(const struct publish *p, enum settings of, const char *registry, struct oci *share,
                                  struct err *err)
 {
     const struct conf *c = p->conf;
 
     return oci_new(&(struct oci_options){
                        .registry = registry,
-                       .insecure = release ? c->release_registry_insecure : c->registry_insecure,
-                       .ca_file = release ? c->release_registry_ca : c->registry_ca,
-                       .auth_file = release ? c->release_registry_auth : c->registry_auth,
+                       .insecure = of == OF_RELEASE ? c->release_registry_insecure
+                                                    : of == OF_BUILD && c->registry_insecure,
+                       .ca_file = of == OF_RELEASE ? c->release_registry_ca : of == OF_BUILD ? c->registry_ca : NULL,
+                       .auth_file = of == OF_RELEASE ? c->release_registry_auth : c->registry_auth,
                        .share = share,
                        .canceled = p->call->canceled,
                        .canceled_arg = p->call->canceled_arg,
                        .wake_fd = p->call->wake_fd,
                    }, err);
+}
+
+/* Is `registry` the one of this setting, HOST[:PORT][/PREFIX]? */
+static bool is_of(const char *setting, const char *registry)
+{
+    size_t n = setting != NULL ? strcspn(setting, "/") : 0;
+
+    return n > 0 && strlen(registry) == n && memcmp(setting, registry, n) == 0;
+}
+
+static enum settings settings_of(const struct publish *p, const char *registry)
+{
+    if (!p->foreign || is_of(p->conf->registry, registry))
+        return OF_BUILD;
+    return is_of(p->conf->release_registry, registry) ? OF_RELEASE : OF_OTHERS;
 }
 
 static int add_blob(struct work *w, const json_t *descriptor, struct err *err)
@@ -169,16 +188,16 @@ static int open_both(struct work *w, struct err *err)
     const struct publish *p = w->p;
     bool other = p->conf->release_registry != NULL && p->conf->release_registry[0] != '\0';
     cleanup_free char *name = other ? xasprintf("%s/%s", p->conf->release_registry, p->app)
-                                    : xstrdup(p->source_image);
+                            : p->foreign ? xasprintf("%s/%s", p->conf->registry, p->app) : xstrdup(p->source_image);
 
     if (image_ref_parse(p->source_image, &w->from, err) < 0 || image_ref_parse(name, &w->to, err) < 0)
         return -1;
-    w->target = open_registry(p, other, w->to.registry, NULL, err);
+    w->target = open_registry(p, other ? OF_RELEASE : OF_BUILD, w->to.registry, NULL, err);
     if (w->target == NULL)
         return -1;
     if (same_place(w))
         return 0;
-    w->source = open_registry(p, false, w->from.registry, w->target, err);
+    w->source = open_registry(p, settings_of(p, w->from.registry), w->from.registry, w->target, err);
     return w->source != NULL ? 0 : -1;
 }
 
@@ -199,5 +218,22 @@ int publish_image(const struct publish *p, char **ret_image, struct err *err)
     oci_free(w->source);
     oci_free(w->target);
     free(w);
+    return rc;
+}
+
+int publish_resolve(const struct publish *p, const char *ref, char ret_digest[DIGEST_SIZE], json_t **ret_config,
+                    struct err *err)
+{
+    struct image_ref from;
+    struct oci *o;
+    int rc;
+
+    if (image_ref_parse(p->source_image, &from, err) < 0)
+        return -1;
+    o = open_registry(p, settings_of(p, from.registry), from.registry, NULL, err);
+    if (o == NULL)
+        return -1;
+    rc = oci_image_config(o, from.repository, ref, ret_config, ret_digest, err);
+    oci_free(o);
     return rc;
 }

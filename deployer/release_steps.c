@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "sql/image_label.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -30,15 +31,68 @@ static struct target_release target_release(struct run *r)
                                     .config = &r->config, .suspended = &r->suspended };
 }
 
+static struct publish publish_of(struct run *r)
+{
+    const struct release *rel = r->release;
+
+    return (struct publish){ .conf = r->w->conf, .app = r->app.name, .source_image = rel->source_image,
+                             .digest = rel->digest, .foreign = rel->image_ref != NULL, .version = rel->version,
+                             .call = &r->call };
+}
+
+static void say_resolved(struct run *r, const char *digest, const struct vec *warnings)
+{
+    const struct release *rel = r->release;
+
+    if (strcmp(rel->image_ref, digest) != 0)
+        release_log_sayf(&r->log, "       %s:%s is %s", rel->source_image, rel->image_ref, digest);
+    for (size_t i = 0; i < warnings->n; i++)
+        release_log_sayf(&r->log, " !     %s", warnings->v[i]);
+    for (size_t i = 0; i < rel->formation.n; i++)
+        release_log_sayf(&r->log, "       %s=%d", rel->formation.v[i].process, rel->formation.v[i].count);
+}
+
+/* An image that wasn't built here: which one the tag names now, and what it runs. Written down, so that a worker that
+ * takes over goes on with the same. */
+static int image_resolve(struct run *r, struct err *err)
+{
+    struct publish p = publish_of(r);
+    cleanup_vec struct vec warnings = VEC_INIT;
+    struct processes processes;
+    char digest[DIGEST_SIZE];
+    struct release now;
+    json_t *config = NULL;
+    int rc;
+
+    if (r->release->image_ref == NULL || r->release->digest[0] != '\0')
+        return 0;
+    if (publish_resolve(&p, r->release->image_ref, digest, &config, err) < 0)
+        return -1;
+    rc = image_any_processes(config, &processes, &warnings, err);
+    json_decref(config);
+    if (rc < 0)
+        return -1;
+    rc = releases_resolved(r->w->store, r->w->me, r->release->id, digest, &processes, err);
+    processes_release(&processes);
+    if (rc < 0 || releases_get(r->w->store, r->release->id, &now, err) < 0)
+        return -1;
+    release_release(r->release);
+    *r->release = now;
+    say_resolved(r, digest, &warnings);
+    return 0;
+}
+
 int step_publish(struct run *r, struct err *err)
 {
     struct release *rel = r->release;
     uint64_t start = loop_now();
     char *image = NULL;
+    struct publish p;
 
-    if (r->w->publish(&(struct publish){ .conf = r->w->conf, .app = r->app.name, .source_image = rel->source_image,
-                                         .digest = rel->digest, .version = rel->version, .call = &r->call },
-                      &image, err) < 0)
+    if (image_resolve(r, err) < 0)
+        return err_wrap(err, "the image can't be had");
+    p = publish_of(r);
+    if (r->w->publish(&p, &image, err) < 0)
         return err_wrap(err, "the image can't be published");
     free(rel->image);
     rel->image = image;

@@ -19,7 +19,7 @@ command_fn cmd_config_clear, cmd_config_diff, cmd_config_export, cmd_config_impo
 command_fn cmd_config_get, cmd_config_list, cmd_config_set, cmd_config_unset;
 command_fn cmd_cron_list, cmd_cron_resume, cmd_cron_run, cmd_cron_suspend;
 command_fn cmd_enter;
-command_fn cmd_git_from_archive;
+command_fn cmd_git_from_archive, cmd_git_from_image;
 command_fn cmd_help, cmd_version, cmd_whoami;
 command_fn cmd_keys_add, cmd_keys_list, cmd_keys_remove;
 command_fn cmd_logs, cmd_logs_failed;
@@ -98,6 +98,7 @@ struct release_ask {
     const char *doing;
     const char *kept;                /* "A stays set and is used from the next release on" */
     int64_t from_release_id;         /* 0: the live one */
+    const char *source_image, *image_ref; /* an image that wasn't built here instead, as in struct release_new */
     int64_t config_version;          /* 0: the newest */
     const struct formation *formation; /* NULL: the app's */
     bool run_release_command;

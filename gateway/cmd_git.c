@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "base/image_ref.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/archive_import.h"
@@ -85,4 +86,65 @@ int cmd_git_from_archive(struct command_ctx *c, char *const *argv, int argc, str
     rc = show_live(c, &b, err);
     build_release(&b);
     return rc;
+}
+
+/* --- git:from-image */
+
+/* The part of a name that follows PREFIX/ of a registry's setting; NULL where it isn't below it. */
+static const char *below(const char *setting, const char *name)
+{
+    size_t n = setting != NULL ? strlen(setting) : 0;
+
+    return n > 0 && strncmp(name, setting, n) == 0 && name[n] == '/' ? name + n + 1 : NULL;
+}
+
+/* The server's own login reads all apps' images: whose they are, is asked here. */
+static int image_allowed(struct command_ctx *c, const char *name, struct err *err)
+{
+    const char *of = below(c->conf->registry, name);
+    enum role role = ROLE_NONE;
+    struct app other;
+    bool may;
+
+    if (of == NULL)
+        of = below(c->conf->release_registry, name);
+    if (of == NULL || strcmp(of, c->app.name) == 0)
+        return 0;
+    may = app_name_check(of, NULL) == 0 && apps_get(c->store, of, &other, NULL) == 0;
+    if (may) {
+        may = access_role(c->store, &c->user, other.id, &role, NULL) == 0 && role >= ROLE_DEPLOY;
+        app_release(&other);
+    }
+    return may ? 0 : err_set(err, ERR_NOT_FOUND, "%s is no image of an app in which you have the role deploy", name);
+}
+
+int cmd_git_from_image(struct command_ctx *c, char *const *argv, int argc, struct err *err)
+{
+    cleanup_free char *name = NULL, *description = NULL, *doing = xasprintf("Releasing an image as %s", c->app.name);
+    struct release_made made = { 0 };
+    struct image_ref ref;
+    struct release_ask ask;
+
+    (void) argc;
+    if (image_ref_parse(argv[0], &ref, err) < 0)
+        return -1;
+    if (ref.digest[0] == '\0' && ref.tag[0] == '\0')
+        return err_set(err, ERR_USAGE, "the image needs a tag or a digest; for example: %s:1.2", argv[0]);
+    name = xasprintf("%s/%s", ref.registry, ref.repository);
+    (void) buf_addf(&c->detail, "%s", argv[0]);
+    if (image_allowed(c, name, err) < 0 || deploy_check(c, err) < 0)
+        return -1;
+    description = ref.digest[0] != '\0' ? xasprintf("image %s@%.19s", name, ref.digest)
+                                        : xasprintf("image %s:%s", name, ref.tag);
+    ask = (struct release_ask){
+        .description = description, .doing = doing, .source_image = name,
+        .image_ref = ref.digest[0] != '\0' ? ref.digest : ref.tag, .run_release_command = true, .restart = true,
+    };
+    if (store_begin(c->store, err) != 0 || release_ask(c, &ask, &made, err) != 0)
+        return -1;
+    if (c->json)
+        (void) show_json(c, json_pack("{s:s, s:s, s:I, s:o}", "app", c->app.name, "image", argv[0], "release",
+                                      (json_int_t) made.version, "url", show_json_text(made.url)));
+    free(made.url);
+    return 0;
 }

@@ -95,7 +95,8 @@ int release_ask(struct command_ctx *c, const struct release_ask *ask, struct rel
 {
     struct release_new n = {
         .app_id = c->app.id, .user_id = c->user.id, .user = c->user.name, .description = ask->description,
-        .from_release_id = ask->from_release_id, .config_version = ask->config_version,
+        .from_release_id = ask->from_release_id, .source_image = ask->source_image, .image_ref = ask->image_ref,
+        .config_version = ask->config_version,
         .formation = ask->formation, .run_release_command = ask->run_release_command,
     };
     struct release_made made = { 0 };
@@ -108,7 +109,7 @@ int release_ask(struct command_ctx *c, const struct release_ask *ask, struct rel
     live = now.live_release_id != 0;
     app_release(&now);
     *ret = made;
-    if ((!live && ask->from_release_id == 0) || !ask->restart)
+    if ((!live && ask->from_release_id == 0 && ask->source_image == NULL) || !ask->restart)
         return store_commit(c->store, err);
     if (releases_create(c->store, &n, &made.id, &made.version, err) != 0 || store_commit(c->store, err) != 0)
         return -1;
@@ -129,10 +130,11 @@ static json_t *formation_object(const struct formation *f)
 
 json_t *release_json(const struct release *r)
 {
-    return json_pack("{s:I, s:s, s:o, s:s, s:o, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+    return json_pack("{s:I, s:s, s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
                      (json_int_t) r->version, "state", release_state_name(r->state), "description",
                      show_json_text(r->description), "user", r->user, "commit", show_json_text(r->commit), "digest",
-                     r->digest, "image", show_json_text(r->image), "config_version", (json_int_t) r->config_version,
+                     show_json_text(r->digest[0] != '\0' ? r->digest : NULL), "image", show_json_text(r->image),
+                     "config_version", (json_int_t) r->config_version,
                      "formation", formation_object(&r->formation), "reason", show_json_text(r->reason), "url",
                      show_json_text(r->url), "target", show_json_text(r->target[0] != '\0' ? r->target : NULL), "build", r->build_id != 0 ? json_integer(r->build_id) : json_null(),
                      "created_at", show_json_time(r->created_at), "ended_at", show_json_time(r->ended_at));

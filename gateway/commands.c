@@ -193,6 +193,16 @@ const struct command commands[] = {
       "happens. Nothing is fetched from a URL; for that: curl -sSL URL | ssh HOST git:from-archive shop -\n\n"
       "    git:from-archive shop -",
       cmd_git_from_archive },
+    { "git:from-image", NULL, CMD_APP | CMD_AUDIT, ROLE_DEPLOY, "APP IMAGE",
+      "Release an image that was built elsewhere",
+      "IMAGE is REGISTRY/NAME@sha256:... or REGISTRY/NAME:TAG; the digest that a tag names now is looked up once and\n"
+      "said. It is copied to the app's repository in the release registry; other registries than the server's are spoken\n"
+      "to with https, and with the login that [registry] auth has for them. The processes are those of buildpacks' label\n"
+      "in the image; without it, Entrypoint and Cmd are web. As every app, it must listen on $PORT, and runs as a user\n"
+      "that isn't root. Another app's image needs the role deploy there.\n"
+      "No commit is live then: a clone gives the last one that was, and a push of it deploys again.\n\n"
+      "    git:from-image shop docker.io/library/hello:1.2",
+      cmd_git_from_image },
     { "help", NULL, 0, ROLE_NONE, "[COMMAND]",
       "List the commands, or explain one",
       "A family's name lists its commands.\n\n"

@@ -133,7 +133,8 @@ int refs_project(git_repository *repo, const struct app *app, struct err *err)
 
     ref_value(repo, name, now);
     if (app->live_commit == NULL) {
-        if (now[0] != '\0' && git_reference_remove(repo, name) < 0)
+        /* An image's release has no commit: a clone still gets the last one that was live. */
+        if (app->live_release_id == 0 && now[0] != '\0' && git_reference_remove(repo, name) < 0)
             return git_failed(err, "cannot remove a ref");
         return 0;
     }

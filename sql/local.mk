@@ -10,6 +10,7 @@ sql_libsql_a_SOURCES = \
     sql/config.c \
     sql/cron.c \
     sql/formation.c \
+    sql/image_label.c sql/image_label.h \
     sql/inventory.c \
     sql/key.c \
     sql/keys.c \
@@ -28,9 +29,10 @@ sql_libsql_a_SOURCES = \
 nodist_sql_libsql_a_SOURCES = sql/migrations.c
 
 MIGRATIONS = $(srcdir)/sql/001_start.sql $(srcdir)/sql/002_deploy_keys.sql \
-    $(srcdir)/sql/003_app_json.sql $(srcdir)/sql/004_cron.sql $(srcdir)/sql/005_app_target.sql
+    $(srcdir)/sql/003_app_json.sql $(srcdir)/sql/004_cron.sql $(srcdir)/sql/005_app_target.sql \
+    $(srcdir)/sql/006_image_release.sql
 EXTRA_DIST += sql/001_start.sql sql/002_deploy_keys.sql sql/003_app_json.sql sql/004_cron.sql sql/005_app_target.sql \
-    sql/embed.awk
+    sql/006_image_release.sql sql/embed.awk
 CLEANFILES += sql/migrations.c
 sql/migrations.c: $(MIGRATIONS) $(srcdir)/sql/embed.awk
 	$(AM_V_GEN)$(MKDIR_P) sql && $(AWK) -f $(srcdir)/sql/embed.awk $(MIGRATIONS) > $@.tmp && mv $@.tmp $@

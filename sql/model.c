@@ -381,6 +381,7 @@ void release_release(struct release *r)
     free(r->description);
     free(r->commit);
     free(r->source_image);
+    free(r->image_ref);
     free(r->digest);
     free(r->image);
     formation_release(&r->formation);

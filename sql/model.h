@@ -62,7 +62,8 @@ struct app {
     int64_t locked_at;
     int64_t live_release_id;         /* 0: none */
     int64_t live_version;            /* 0: none */
-    char *live_commit;               /* NULL: none, or an image release */
+    char *live_commit;               /* NULL: none, or an image release: then the branch in the repository stays at
+                                      * the last commit that was live, and pushes aren't told of it */
     int64_t config_version;
     char *on_disconnect;
     char *target;                    /* where it runs; "": the server's setting, when its first release begins */
@@ -137,6 +138,7 @@ struct release {
     int64_t id, app_id, version, build_id, user_id;
     char *app, *user, *description, *commit;
     char *source_image, *digest, *image;
+    char *image_ref;         /* of an image that wasn't built here: the tag or digest asked for; else NULL */
     int64_t config_version;
     struct formation formation;
     struct processes processes;

@@ -11,7 +11,7 @@
     "r.description, r.commit_id, r.source_image, r.digest, r.image, r.config_version, r.formation, r.processes, " \
     "r.run_release_command, r.command_done, r.cancel, r.manifests, r.state, r.attempts, r.step, r.reason, r.url, " \
     "r.publish_ms, r.command_ms, r.apply_ms, r.rollout_ms, r.created_at, r.started_at, r.ended_at, " \
-    "r.app_json, r.postdeploy_done, r.target FROM releases r JOIN apps a ON a.id = r.app_id "
+    "r.app_json, r.postdeploy_done, r.target, r.image_ref FROM releases r JOIN apps a ON a.id = r.app_id "
 
 static int64_t ms_column(sqlite3_stmt *st, int column)
 {
@@ -59,6 +59,7 @@ static int release_fill(sqlite3_stmt *st, struct release *r, struct err *err)
     r->app_json = store_text(st, 31);
     r->postdeploy_done = sqlite3_column_int(st, 32) != 0;
     r->target = store_text(st, 33);
+    r->image_ref = store_text(st, 34);
     return 0;
 }
 
@@ -131,12 +132,12 @@ int release_insert(struct store *s, const struct release_row *r, int64_t *ret_id
         return rc < 0 ? -1 : err_set(err, ERR_NOT_FOUND, "the app is gone");
     if (store_exec(s, err, "INSERT INTO releases (app_id, version, build_id, user_id, user_name, description, "
                    "commit_id, from_live, source_image, digest, image, config_version, formation, processes, "
-                   "app_json, run_release_command, cancel, target, state, created_at) VALUES (?, ?, nullif(?, 0), "
-                   "nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, ''), 'pending', ?)",
-                   "iiiisssisssisssiisi", r->app_id, version, r->build_id, r->user_id, r->user, r->description,
+                   "app_json, run_release_command, cancel, target, image_ref, state, created_at) VALUES (?, ?, nullif(?, 0), "
+                   "nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, ''), ?, 'pending', ?)",
+                   "iiiisssisssisssiissi", r->app_id, version, r->build_id, r->user_id, r->user, r->description,
                    r->commit, (int64_t) r->from_live, r->source_image, r->digest, r->image, r->config_version,
                    formation, r->processes, r->app_json, (int64_t) r->run_release_command, (int64_t) r->cancel,
-                   r->target, store_now()) != 0)
+                   r->target, r->image_ref, store_now()) != 0)
         return -1;
     id = sqlite3_last_insert_rowid(s->db);
     store_touch_release_log(s, id);
@@ -159,6 +160,7 @@ static int create_from(struct store *s, const struct release_new *n, const struc
         .digest = from->digest, .image = from->image, .processes = processes, .app_json = from->app_json, .formation = &formation,
         .config_version = n->config_version != 0 ? n->config_version : a->config_version,
         .run_release_command = n->run_release_command, .from_live = n->from_release_id == 0, .target = n->target,
+        .image_ref = from->image_ref,
     };
     int rc;
 
@@ -169,6 +171,20 @@ static int create_from(struct store *s, const struct release_new *n, const struc
     formation_release(&wanted);
     formation_release(&formation);
     return rc;
+}
+
+/* Of an image that is still to be looked up. */
+static int create_image(struct store *s, const struct release_new *n, const struct app *a, int64_t *ret_id,
+                        int64_t *ret_version, struct err *err)
+{
+    struct formation none = { NULL, 0 };
+    struct release_row row = {
+        .app_id = a->id, .user_id = n->user_id, .user = n->user, .description = n->description,
+        .source_image = n->source_image, .image_ref = n->image_ref, .digest = "", .processes = "[]",
+        .formation = &none, .config_version = a->config_version, .run_release_command = n->run_release_command,
+    };
+
+    return release_insert(s, &row, ret_id, ret_version, err);
 }
 
 static int releases_create_in(struct store *s, const struct release_new *n, int64_t *ret_id, int64_t *ret_version,
@@ -182,11 +198,17 @@ static int releases_create_in(struct store *s, const struct release_new *n, int6
         return -1;
     if (a.deleting)
         rc = err_set(err, ERR_NOT_FOUND, "%s is being destroyed", a.name);
+    else if (n->source_image != NULL)
+        rc = create_image(s, n, &a, ret_id, ret_version, err);
     else if (n->from_release_id == 0 && a.live_release_id == 0)
         rc = err_set(err, ERR_FAILED, "%s has no live release yet; push first", a.name);
     else
         rc = releases_get(s, n->from_release_id != 0 ? n->from_release_id : a.live_release_id, &from, err);
-    if (rc == 0 && n->target != NULL)
+    if (rc != 0 || n->source_image != NULL) {
+        app_release(&a);
+        return rc;
+    }
+    if (n->target != NULL)
         rc = target_move_check(s, &a, n->target, err);
     if (rc == 0 && from.app_id != a.id)
         rc = err_set(err, ERR_NOT_FOUND, "that release is not one of %s", a.name);

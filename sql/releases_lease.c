@@ -49,8 +49,8 @@ static int rebase_on_live(struct store *s, const struct candidate *c, struct err
     cleanup_free char *json = NULL;
     struct release r;
 
-    if (store_exec(s, err, "UPDATE releases SET (build_id, commit_id, source_image, digest, image, processes, app_json) = "
-                   "(SELECT l.build_id, l.commit_id, l.source_image, l.digest, l.image, l.processes, l.app_json "
+    if (store_exec(s, err, "UPDATE releases SET (build_id, commit_id, source_image, image_ref, digest, image, processes, app_json) = "
+                   "(SELECT l.build_id, l.commit_id, l.source_image, l.image_ref, l.digest, l.image, l.processes, l.app_json "
                    "FROM releases l JOIN apps a ON a.live_release_id = l.id WHERE a.id = ?2) WHERE id = ?1", "ii",
                    c->id, c->app_id) != 0
         || releases_get(s, c->id, &r, err) != 0)
@@ -157,6 +157,24 @@ int releases_restoring(struct store *s, const struct lease *me, int64_t id, cons
 {
     return held_update(s, me, id, err, "UPDATE releases SET step = 'restore', reason = coalesce(reason, ?) "
                        "WHERE id = ?", "si", reason, id);
+}
+
+int releases_resolved(struct store *s, const struct lease *me, int64_t id, const char *digest,
+                      const struct processes *p, struct err *err)
+{
+    cleanup_free char *processes = processes_json(p), *json = NULL;
+    struct formation wanted = { NULL, 0 }, formation = { NULL, 0 };
+    int64_t app = 0;
+
+    if (store_int(s, &app, err, "SELECT app_id FROM releases WHERE id = ?", "i", id) < 0
+        || formation_get(s, app, &wanted, err) != 0)
+        return -1;
+    formation_fit(&wanted, p, &formation);
+    json = formation_json(&formation);
+    formation_release(&wanted);
+    formation_release(&formation);
+    return held_update(s, me, id, err, "UPDATE releases SET digest = ?, processes = ?, formation = ? WHERE id = ?",
+                       "sssi", digest, processes, json, id);
 }
 
 int releases_published(struct store *s, const struct lease *me, int64_t id, const char *image, int64_t ms,

@@ -135,6 +135,8 @@ struct release_new {
      * of config or scale: from the one that is live when the new release's turn comes, because a deploy
      * may be before it. ERR_FAILED where the app has no live release. */
     int64_t from_release_id;
+    /* Of an image that wasn't built here instead: host/name, and the tag or digest; its worker looks up the rest. */
+    const char *source_image, *image_ref;
     int64_t config_version;            /* 0: the app's newest */
     const struct formation *formation; /* NULL: the app's current */
     bool run_release_command;
@@ -153,6 +155,8 @@ int releases_renew(struct store *s, const struct lease *me, int64_t id, bool *re
 int releases_step(struct store *s, const struct lease *me, int64_t id, const char *step, struct err *err);
 /* The step "restore" and why the release has failed, so that a worker that takes over can still say it. */
 int releases_restoring(struct store *s, const struct lease *me, int64_t id, const char *reason, struct err *err);
+/* What the tag or digest of an image release is: its processes make the formation. */
+int releases_resolved(struct store *s, const struct lease *me, int64_t id, const char *digest, const struct processes *p, struct err *err);
 int releases_published(struct store *s, const struct lease *me, int64_t id, const char *image, int64_t ms, struct err *err);
 int releases_command_done(struct store *s, const struct lease *me, int64_t id, int64_t ms, struct err *err);
 /* scripts.postdeploy has ended, well or not. */

@@ -78,7 +78,17 @@ static void test_git(void **state)
     desk_expect(d, "bert", "apps:create crate", 0, NULL);
     desk_expect(d, "bert", "git:from-archive crate https://example.com/x.tar", 2, "curl -sSL URL");
     desk_expect(d, "bert", "git:from-archive crate - -", 2, "too many words");
+    desk_expect(d, "bert", "git:from-image crate 'no image'", 2, NULL);
+    desk_expect(d, "bert", "git:from-image crate example.com/team/crate", 2, "a tag or a digest");
+    desk_expect(d, "bert", "git:from-image crate example.com/team/crate:1.2", 0, "done, v1");
+    desk_expect(d, "bert", "releases crate --json", 0, "\"description\":\"image example.com/team/crate:1.2\"");
+    free(d->conf.registry);
+    d->conf.registry = xstrdup("registry.example.com/apps");
+    desk_expect(d, "bert", "git:from-image crate registry.example.com/apps/other:v1", 4, "no image of an app");
+    desk_expect(d, "bert", "git:from-image crate registry.example.com/apps/crate/x:v1", 4, "no image of an app");
+    desk_expect(d, "bert", "git:from-image crate registry.example.com/apps/crate:v1", 0, "done, v2");
     desk_expect(d, "bert", "apps:lock crate closed", 0, NULL);
+    desk_expect(d, "bert", "git:from-image crate example.com/team/crate:1.2", 5, "locked");
     desk_expect(d, "bert", "git:from-archive crate -", 5, "crate is locked by bert: closed");
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "sql/image_label.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -83,12 +84,45 @@ static void test_no_label(void **state)
     json_decref(config);
 }
 
+/* An image that wasn't built here: by its label, else what it runs by itself is web. */
+static void any_is(const char *config, const char *wanted)
+{
+    struct processes p = { NULL, 0 };
+    struct vec warnings = VEC_INIT;
+    struct err err = ERR_INIT;
+    json_t *doc = json_parse(config, strlen(config), "", &err);
+    cleanup_free char *text = NULL;
+    int rc = image_any_processes(doc, &p, &warnings, &err);
+
+    if (rc == 0)
+        text = processes_json(&p);
+    assert_string_equal(rc == 0 ? text : err.msg, wanted);
+    processes_release(&p);
+    vec_release(&warnings);
+    json_decref(doc);
+}
+
+static void test_any(void **state)
+{
+    (void) state;
+    any_is("{\"config\":{\"Entrypoint\":[\"/e\",\"-x\"],\"Cmd\":[\"c\"]}}",
+           "[{\"type\":\"web\",\"command\":[\"/e\",\"-x\"],\"args\":[\"c\"],\"default\":true}]");
+    any_is("{\"config\":{\"Entrypoint\":null,\"Cmd\":[\"c\",7]}}",
+           "[{\"type\":\"web\",\"command\":[\"c\"],\"args\":[],\"default\":true}]");
+    any_is("{\"config\":{\"Labels\":{\"io.buildpacks.build.metadata\":\"{\\\"processes\\\":[{\\\"type\\\":\\\"worker\\\"}]}\"},"
+           "\"Cmd\":[\"c\"]}}",
+           "[{\"type\":\"worker\",\"command\":[\"/cnb/process/worker\"],\"args\":[],\"default\":false}]");
+    any_is("{\"config\":{}}", "the image says no command: it has neither Entrypoint nor Cmd");
+    any_is("[]", "the image says no command: it has neither Entrypoint nor Cmd");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_types),
         cmocka_unit_test(test_odd),
         cmocka_unit_test(test_no_label),
+        cmocka_unit_test(test_any),
     };
 
     json_init();
