@@ -90,22 +90,50 @@ int cmd_git_from_archive(struct command_ctx *c, char *const *argv, int argc, str
 
 /* --- git:from-image */
 
-/* The part of a name that follows PREFIX/ of a registry's setting; NULL where it isn't below it. */
+/* One name for one registry, so that no other way of writing it gets around image_allowed. */
+static void registry_normalize(char *registry)
+{
+    static const char *const hub[] = { "index.docker.io", "registry-1.docker.io" };
+    size_t n;
+
+    for (char *p = registry; *p != '\0'; p++)
+        *p = (char) (*p >= 'A' && *p <= 'Z' ? *p - 'A' + 'a' : *p);
+    n = strlen(registry);
+    if (n > 4 && strcmp(registry + n - 4, ":443") == 0)
+        registry[n - 4] = '\0';
+    for (size_t i = 0; i < countof(hub); i++)
+        if (strcmp(registry, hub[i]) == 0)
+            (void) snprintf(registry, IMAGE_NAME_MAX + 1, "docker.io");
+}
+
+/* The part of a name that follows the HOST[:PORT][/PREFIX] of a registry's setting; NULL where it isn't below it. */
 static const char *below(const char *setting, const char *name)
 {
-    size_t n = setting != NULL ? strlen(setting) : 0;
+    size_t host = setting != NULL ? strcspn(setting, "/") : 0, n;
+    char registry[IMAGE_NAME_MAX + 1];
+    cleanup_free char *prefix = NULL;
 
-    return n > 0 && strncmp(name, setting, n) == 0 && name[n] == '/' ? name + n + 1 : NULL;
+    if (host == 0 || host > IMAGE_NAME_MAX)
+        return NULL;
+    (void) snprintf(registry, sizeof(registry), "%.*s", (int) host, setting);
+    registry_normalize(registry);
+    prefix = xasprintf("%s%s/", registry, setting + host);
+    n = strlen(prefix);
+    return strncmp(name, prefix, n) == 0 ? name + n : NULL;
 }
 
 /* The server's own login reads all apps' images: whose they are, is asked here. */
-static int image_allowed(struct command_ctx *c, const char *name, struct err *err)
+static int image_allowed(struct command_ctx *c, struct image_ref ref, struct err *err)
 {
-    const char *of = below(c->conf->registry, name);
+    cleanup_free char *name = NULL;
+    const char *of;
     enum role role = ROLE_NONE;
     struct app other;
     bool may;
 
+    registry_normalize(ref.registry);
+    name = xasprintf("%s/%s", ref.registry, ref.repository);
+    of = below(c->conf->registry, name);
     if (of == NULL)
         of = below(c->conf->release_registry, name);
     if (of == NULL || strcmp(of, c->app.name) == 0)
@@ -132,7 +160,7 @@ int cmd_git_from_image(struct command_ctx *c, char *const *argv, int argc, struc
         return err_set(err, ERR_USAGE, "the image needs a tag or a digest; for example: %s:1.2", argv[0]);
     name = xasprintf("%s/%s", ref.registry, ref.repository);
     (void) buf_addf(&c->detail, "%s", argv[0]);
-    if (image_allowed(c, name, err) < 0 || deploy_check(c, err) < 0)
+    if (image_allowed(c, ref, err) < 0 || deploy_check(c, err) < 0)
         return -1;
     description = ref.digest[0] != '\0' ? xasprintf("image %s@%.19s", name, ref.digest)
                                         : xasprintf("image %s:%s", name, ref.tag);

@@ -86,7 +86,12 @@ static void test_git(void **state)
     d->conf.registry = xstrdup("registry.example.com/apps");
     desk_expect(d, "bert", "git:from-image crate registry.example.com/apps/other:v1", 4, "no image of an app");
     desk_expect(d, "bert", "git:from-image crate registry.example.com/apps/crate/x:v1", 4, "no image of an app");
+    desk_expect(d, "bert", "git:from-image crate Registry.example.com:443/apps/other:v1", 4, "no image of an app");
     desk_expect(d, "bert", "git:from-image crate registry.example.com/apps/crate:v1", 0, "done, v2");
+    free(d->conf.registry);
+    d->conf.registry = xstrdup("Registry.example.com:443/apps");
+    desk_expect(d, "bert", "git:from-image crate registry.example.com/apps/other:v1", 4, "no image of an app");
+    desk_expect(d, "bert", "git:from-image crate registry.example.com:443/apps/other:v1", 4, "no image of an app");
     desk_expect(d, "bert", "apps:lock crate closed", 0, NULL);
     desk_expect(d, "bert", "git:from-image crate example.com/team/crate:1.2", 5, "locked");
     desk_expect(d, "bert", "git:from-archive crate -", 5, "crate is locked by bert: closed");

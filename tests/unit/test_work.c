@@ -412,10 +412,52 @@ static void test_lists(void **state)
     free(r);
 }
 
+/* An image that wasn't built here: its worker says what it is. */
+static void test_image_release(void **state)
+{
+    struct fixture *f = *state;
+    struct release_new n = { .app_id = f->shop, .user_id = f->bert, .user = "bert", .description = "image x:1",
+                             .source_image = "example.com/x", .image_ref = "1" };
+    struct processes p = { NULL, 0 };
+    struct release r;
+    struct app a;
+    int64_t id = 0, version = 0;
+
+    OK(releases_create(f->store, &n, &id, &version, &err));
+    assert_int_equal(GOT(releases_lease(f->store, &f->me, &r, &err)), 1);
+    assert_int_equal(r.id, id);
+    assert_string_equal(r.image_ref, "1");
+    assert_string_equal(r.digest, "");
+    assert_int_equal(r.formation.n, 0);
+    release_release(&r);
+    OK(processes_parse(fixture_processes, &p, &err));
+    OK(releases_resolved(f->store, &f->me, id, "sha256:1", &p, &err));
+    OK(releases_get(f->store, id, &r, &err));
+    assert_string_equal(r.digest, "sha256:1");
+    assert_int_equal(formation_count(&r.formation, "web"), 1);
+    assert_int_equal(r.processes.n, p.n);
+    assert_null(r.commit);
+    release_release(&r);
+    processes_release(&p);
+    OK(releases_live(f->store, &f->me, id, NULL, 1, &err));
+    OK(apps_get_id(f->store, f->shop, &a, &err));
+    assert_int_equal(a.live_release_id, id);
+    assert_null(a.live_commit);
+    app_release(&a);
+    /* A change of config keeps the image. */
+    n = (struct release_new) { .app_id = f->shop, .user_id = f->bert, .user = "bert", .description = "set A" };
+    OK(releases_create(f->store, &n, &id, &version, &err));
+    OK(releases_get(f->store, id, &r, &err));
+    assert_string_equal(r.image_ref, "1");
+    assert_string_equal(r.digest, "sha256:1");
+    release_release(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_push_to_live, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_image_release, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_one_at_a_time, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_dead_holder, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_hand_back, fixture_setup, fixture_teardown),
