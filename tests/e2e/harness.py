@@ -7,9 +7,11 @@ A test that needs something that is not there fails; nothing is skipped.
 
 import atexit
 import configparser
+import http.client
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -19,7 +21,7 @@ import tempfile
 import time
 import traceback
 import urllib.error
-import urllib.request
+import urllib.parse
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 DEV = pathlib.Path(os.environ.get("SLIPWAY_DEV", TOP / ".dev"))
@@ -211,15 +213,34 @@ def url(app):
     return check(ssh("apps:info", app, "--json")).json()["url"]
 
 
+# Below the ephemeral ports, and below node ports.
+KNOCK_PORTS = (10000, 30000)
+
+
+def _knock(address):
+    """One request, from a port that no other client takes by itself. A connection that kube-proxy refuses because
+    it does not know the pods yet leaves its ports in the table of connections for two minutes, without the way to
+    the pods: whoever took the same port later would be refused, too."""
+    u = urllib.parse.urlsplit(address)
+    c = http.client.HTTPConnection(u.hostname, u.port, timeout=10, source_address=("", random.randrange(*KNOCK_PORTS)))
+    try:
+        c.request("GET", u.path or "/")
+        r = c.getresponse()
+        if r.status >= 400:
+            raise urllib.error.HTTPError(address, r.status, r.reason, r.headers, None)
+        return r.read().decode()
+    finally:
+        c.close()
+
+
 def get(address, seconds=10):
     """The page's text; a refused connection is tried again within the time, since kube-proxy and
     routers learn of a new Service a moment after it is there."""
     end = time.monotonic() + seconds
     while True:
         try:
-            with urllib.request.urlopen(address, timeout=10) as r:
-                return r.read().decode()
-        except (urllib.error.URLError, OSError):
+            return _knock(address)
+        except (OSError, http.client.HTTPException):
             if time.monotonic() > end:
                 raise
             time.sleep(0.1)
