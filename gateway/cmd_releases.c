@@ -10,7 +10,6 @@
 
 #define RELEASES_SHOWN 15   /* as Heroku's list */
 #define RELEASES_MAX 1000
-#define CONFIG_NAMES_SHOWN 20
 #define ROLLBACK_SEARCH 200 /* how far back the release before is looked for */
 
 static int progress_out(struct command_io *io, const void *data, size_t n)
@@ -190,104 +189,6 @@ int release_version_parse(const char *s, int64_t *ret, struct err *err)
     if (show_number(s[0] == 'v' ? s + 1 : s, "v", 1, 1000000000, &n, NULL) != 0)
         return err_set(err, ERR_USAGE, "a release is named by its version; for example: v7");
     *ret = n;
-    return 0;
-}
-
-static void info_line(struct table *t, const char *name, const char *value)
-{
-    if (value == NULL || *value == '\0')
-        return;
-    table_add(t, name);
-    table_add(t, value);
-}
-
-static int config_names(struct command_ctx *c, const struct release *r, struct vec *ret, struct err *err)
-{
-    struct config_set set;
-
-    if (config_get(c->store, c->app.id, r->config_version, &set, err) != 0)
-        return -1;
-    for (size_t i = 0; i < set.n; i++)
-        vec_add(ret, set.v[i].name);
-    config_set_release(&set);
-    return 0;
-}
-
-static json_t *ms_json(int64_t ms)
-{
-    return ms >= 0 ? json_integer(ms) : json_null();
-}
-
-static json_t *info_json(const struct release *r, const struct vec *names)
-{
-    json_t *o = release_json(r), *list = json_array(), *types = json_array();
-
-    for (size_t i = 0; i < names->n; i++)
-        (void) json_array_append_new(list, json_string(names->v[i]));
-    for (size_t i = 0; i < r->processes.n; i++)
-        (void) json_array_append_new(types, json_string(r->processes.v[i].type));
-    (void) json_object_set_new(o, "config_names", list);
-    (void) json_object_set_new(o, "processes", types);
-    (void) json_object_set_new(o, "step", json_string(r->step));
-    (void) json_object_set_new(o, "durations_ms", json_pack("{s:o, s:o, s:o, s:o}", "publish",
-                                                            ms_json(r->publish_ms), "command", ms_json(r->command_ms),
-                                                            "apply", ms_json(r->apply_ms), "rollout",
-                                                            ms_json(r->rollout_ms)));
-    return o;
-}
-
-static void info_print(struct command_ctx *c, const struct release *r, const struct vec *names)
-{
-    cleanup_free char *formation = NULL, *config = show_words(names, CONFIG_NAMES_SHOWN);
-    struct table t = TABLE_INIT(2);
-    struct buf f;
-
-    buf_init(&f, 16384);
-    for (size_t i = 0; i < r->formation.n; i++)
-        (void) buf_addf(&f, "%s%s=%d", i > 0 ? " " : "", r->formation.v[i].process, r->formation.v[i].count);
-    formation = buf_steal(&f);
-    info_line(&t, "State:", release_state_name(r->state));
-    info_line(&t, "Reason:", r->reason);
-    info_line(&t, "Change:", r->description);
-    info_line(&t, "By:", r->user);
-    info_line(&t, "When:", show_time(r->created_at).s);
-    info_line(&t, "Commit:", r->commit);
-    info_line(&t, "Digest:", r->digest);
-    info_line(&t, "Image:", r->image);
-    info_line(&t, "Target:", r->target);
-    info_line(&t, "Processes:", formation);
-    table_add(&t, "Config:");
-    table_addf(&t, "version %lld%s%s", (long long) r->config_version, names->n > 0 ? ": " : "", config);
-    info_line(&t, "URL:", r->url);
-    table_add(&t, "Took:");
-    table_addf(&t, "publish %s, release command %s, apply %s, rollout %s", show_took(r->publish_ms).s,
-               show_took(r->command_ms).s, show_took(r->apply_ms).s, show_took(r->rollout_ms).s);
-    (void) io_outf(c->io, "=== %s v%lld\n", c->app.name, (long long) r->version);
-    table_print(&t, c);
-    table_release(&t);
-}
-
-int cmd_releases_info(struct command_ctx *c, char *const *argv, int argc, struct err *err)
-{
-    int64_t version = c->app.live_version;
-    cleanup_vec struct vec names = VEC_INIT;
-    struct release r;
-
-    if (argc > 0 && release_version_parse(argv[0], &version, err) != 0)
-        return -1;
-    if (version == 0)
-        return err_set(err, ERR_NOT_FOUND, "%s has no live release", c->app.name);
-    if (releases_get_version(c->store, c->app.id, version, &r, err) != 0)
-        return -1;
-    if (config_names(c, &r, &names, err) != 0) {
-        release_release(&r);
-        return -1;
-    }
-    if (c->json)
-        (void) show_json(c, info_json(&r, &names));
-    else
-        info_print(c, &r, &names);
-    release_release(&r);
     return 0;
 }
 

@@ -1,13 +1,16 @@
 /* What differs between two releases. */
 #include "config.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "gateway/cmd_config.h"
+#include "gateway/manifest_diff.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define NAMES_SHOWN 20
+#define FIELDS_SHOWN 6 /* of one object; --json has all */
 
 static int side_load(struct command_ctx *c, const char *word, struct release *ret, struct config_set *ret_set,
                      struct err *err)
@@ -60,15 +63,16 @@ static json_t *formation_object(const struct formation *f)
     return o;
 }
 
-static json_t *diff_json(const struct release *a, const struct release *b, const struct names *n)
+static json_t *diff_json(const struct release *a, const struct release *b, const struct names *n, json_t *objects)
 {
-    return json_pack("{s:I, s:I, s:{s:o, s:o}, s:{s:s, s:s}, s:{s:o, s:o, s:o}, s:{s:o, s:o}}", "from",
+    return json_pack("{s:I, s:I, s:{s:o, s:o}, s:{s:s, s:s}, s:{s:o, s:o, s:o}, s:{s:o, s:o}, s:O}", "from",
                      (json_int_t) a->version, "to", (json_int_t) b->version,
                      "commit", "from", show_json_text(a->commit), "to", show_json_text(b->commit),
                      "digest", "from", a->digest, "to", b->digest,
                      "config", "added", list_json(&n->added), "removed", list_json(&n->removed), "changed",
                      list_json(&n->changed),
-                     "formation", "from", formation_object(&a->formation), "to", formation_object(&b->formation));
+                     "formation", "from", formation_object(&a->formation), "to", formation_object(&b->formation),
+                     "objects", objects);
 }
 
 static char *formation_text(const struct formation *f)
@@ -91,7 +95,32 @@ static void diff_row(struct table *t, const char *name, const char *between, con
         table_addf(t, "%s%s%s", a, between, b);
 }
 
-static void diff_print(struct command_ctx *c, const struct release *a, const struct release *b, const struct names *n)
+/* "~ Deployment slipway-shop-web: spec.replicas and 2 more" */
+static void objects_rows(struct table *t, const json_t *objects)
+{
+    const json_t *o, *field;
+    size_t i, k;
+
+    json_array_foreach(objects, i, o) {
+        const char *change = json_str(o, "change", "");
+        cleanup_vec struct vec fields = VEC_INIT;
+        cleanup_free char *text = NULL;
+
+        json_array_foreach(json_object_get(o, "fields"), k, field)
+            vec_add(&fields, json_string_value(field));
+        text = show_words(&fields, FIELDS_SHOWN);
+        table_add(t, i == 0 ? "Objects:" : "");
+        table_addf(t, "%c %s%s%s", *change == 'a' ? '+' : *change == 'r' ? '-' : '~', json_str(o, "object", ""),
+                   fields.n > 0 ? ": " : "", text);
+    }
+    if (json_array_size(objects) == 0) {
+        table_add(t, "Objects:");
+        table_add(t, "the same");
+    }
+}
+
+static void diff_print(struct command_ctx *c, const struct release *a, const struct release *b, const struct names *n,
+                       const json_t *objects)
 {
     cleanup_free char *from = formation_text(&a->formation), *to = formation_text(&b->formation);
     cleanup_free char *names = show_words(&n->all, NAMES_SHOWN);
@@ -102,6 +131,7 @@ static void diff_print(struct command_ctx *c, const struct release *a, const str
     table_add(&t, "Config:");
     table_add(&t, n->all.n > 0 ? names : "the same");
     diff_row(&t, "Processes:", " -> ", from, to);
+    objects_rows(&t, objects);
     (void) io_outf(c->io, "=== %s v%lld to v%lld\n", c->app.name, (long long) a->version, (long long) b->version);
     table_print(&t, c);
     table_release(&t);
@@ -112,16 +142,19 @@ int cmd_releases_diff(struct command_ctx *c, char *const *argv, int argc, struct
     struct release a = { 0 }, b = { 0 };
     struct config_set from = { NULL, 0 }, to = { NULL, 0 };
     struct names n = { VEC_INIT, VEC_INIT, VEC_INIT, VEC_INIT };
+    json_auto_t *objects = NULL;
     int rc = side_load(c, argv[0], &a, &from, err);
 
     if (rc == 0)
         rc = side_load(c, argc > 1 ? argv[1] : NULL, &b, &to, err);
+    if (rc == 0 && (objects = manifest_diff(a.manifests, b.manifests, err)) == NULL)
+        rc = -1;
     if (rc == 0) {
         config_diff(&from, &to, names_add, &n);
         if (c->json)
-            (void) show_json(c, diff_json(&a, &b, &n));
+            (void) show_json(c, diff_json(&a, &b, &n, objects));
         else
-            diff_print(c, &a, &b, &n);
+            diff_print(c, &a, &b, &n, objects);
     }
     names_release(&n);
     config_set_release(&from);

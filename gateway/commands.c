@@ -276,12 +276,14 @@ const struct command commands[] = {
       cmd_releases },
     { "releases:diff", NULL, CMD_APP, ROLE_VIEW, "APP FROM [TO]",
       "Show what differs between two releases",
-      "Code, image, names of the config, processes. Without a second version, against the live release.\n\n"
+      "Code, image, names of the config, processes, objects in the target with the fields that differ. Without a\n"
+      "second version, against the live release.\n\n"
       "    releases:diff shop v7 v9",
       cmd_releases_diff },
     { "releases:info", NULL, CMD_APP, ROLE_VIEW, "APP [VERSION]",
       "Show a release, the live one by default",
-      "Change, commit, image, processes, names of the config, how long each step took.\n\n"
+      "Change, user, commit, image, processes, names of the config and which of them the release before has not, or\n"
+      "has otherwise, objects in the target, how long each step took.\n\n"
       "    releases:info shop v7",
       cmd_releases_info },
     { "releases:output", NULL, CMD_APP, ROLE_VIEW, "APP [VERSION]",

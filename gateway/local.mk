@@ -60,6 +60,7 @@ gateway_libgateway_a_SOURCES += \
     gateway/cmd_releases.c \
     gateway/cmd_releases_diff.c \
     gateway/cmd_releases_failed.c \
+    gateway/cmd_releases_info.c \
     gateway/cmd_run.c \
     gateway/cmd_users.c \
     gateway/command.c \
@@ -68,5 +69,6 @@ gateway_libgateway_a_SOURCES += \
     gateway/dotenv_write.c \
     gateway/io.c \
     gateway/live.c \
+    gateway/manifest_diff.c gateway/manifest_diff.h \
     gateway/show.c \
     gateway/split.c

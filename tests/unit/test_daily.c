@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "gateway/cidr.h"
+#include "gateway/manifest_diff.h"
 #include "tests/unit/command_fixture.h"
 
 #include <setjmp.h>
@@ -101,6 +102,46 @@ static void test_diff(void **state)
                 "\"config\":{\"added\":[\"C\"],\"removed\":[\"B\"],\"changed\":[\"A\"]},\"formation\":{\"from\":{\"web\":1");
     desk_expect(d, "bert", "releases:diff shop v4 v4", 0, "the same (");
     desk_expect(d, "bert", "releases:diff shop v4 v9", 4, "v9");
+}
+
+static void objects_expect(const char *from, const char *to, const char *want)
+{
+    struct err err = ERR_INIT;
+    json_auto_t *diff = manifest_diff(from, to, &err);
+    cleanup_free char *text = NULL;
+
+    assert_non_null(diff);
+    text = json_dumps(diff, JSON_COMPACT);
+    assert_string_equal(text, want);
+}
+
+static void test_objects(void **state)
+{
+    static const char old[] = "[{\"kind\":\"Service\",\"metadata\":{\"name\":\"a\"}},{\"kind\":\"Container\","
+        "\"process\":\"web\",\"count\":1,\"container\":{\"Env\":[\"A=\",\"B=\"],\"x\":1}}]";
+    static const char new[] = "[{\"kind\":\"Container\",\"process\":\"web\",\"count\":2,\"container\":{\"Env\":[\"A=\"]}},"
+        "{\"kind\":\"Secret\",\"metadata\":{\"name\":\"b\"}}]";
+    struct err err = ERR_INIT;
+    json_auto_t *names = manifest_names(old, &err), *none = manifest_names(NULL, &err);
+    struct desk *d = *state;
+
+    assert_int_equal(json_array_size(none), 0);
+    assert_string_equal(json_string_value(json_array_get(names, 0)), "Container web");
+    assert_string_equal(json_string_value(json_array_get(names, 1)), "Service a");
+    objects_expect(old, old, "[]");
+    objects_expect(old, new, "[{\"object\":\"Container web\",\"change\":\"changed\",\"fields\":[\"count\","
+                   "\"container.Env.1\",\"container.x\"]},{\"object\":\"Secret b\",\"change\":\"added\",\"fields\":[]},"
+                   "{\"object\":\"Service a\",\"change\":\"removed\",\"fields\":[]}]");
+    assert_null(manifest_diff("{}", new, &err));
+    assert_int_equal(err.code, ERR_FAILED);
+
+    (void) fixture_live(d->f, d->f->shop);
+    desk_expect(d, "bert", "config:set shop A=1 B=2", 0, "v2");
+    desk_expect(d, "bert", "config:set shop A=3", 0, "v3");
+    desk_expect(d, "bert", "releases:info shop", 0, "since v2: ~A");
+    desk_expect(d, "bert", "releases:info shop v2 --json", 0, "\"config_changed\":[\"+A\",\"+B\"]");
+    desk_expect(d, "bert", "releases:info shop v1 --json", 0, "\"config_changed\":[]");
+    desk_expect(d, "bert", "releases:diff shop v1 v2", 0, "Objects:    the same\n");
 }
 
 static void test_apps(void **state)
@@ -212,6 +253,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_failed, desk_setup, desk_teardown),
         cmocka_unit_test(test_cidr),
         cmocka_unit_test_setup_teardown(test_deploy_keys, desk_setup, desk_teardown),
+        cmocka_unit_test_setup_teardown(test_objects, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_apps, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_diff, desk_setup, desk_teardown),
     };
