@@ -155,16 +155,18 @@ static int movers_end(struct command_ctx *c, const struct movers *m, bool all, c
 {
     cleanup_vec struct vec failed = VEC_INIT;
     cleanup_free char *words = NULL;
-    json_t *list = json_array();
+    json_t *list = json_array(), *doc;
 
     for (size_t i = 0; i < m->n; i++) {
         (void) json_array_append_new(list, mover_json(c, &m->v[i], to));
         if (m->v[i].failed)
             vec_add(&failed, m->v[i].app.name);
     }
-    if (failed.n == 0 && c->json)
-        return show_json(c, all ? list : json_incref(json_array_get(list, 0)));
+    doc = json_incref(all ? list : json_array_get(list, 0));
     json_decref(list);
+    if (failed.n == 0 && c->json)
+        return show_json(c, doc);
+    json_decref(doc);
     if (failed.n == 0)
         return 0;
     if (!all)
