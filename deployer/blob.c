@@ -5,6 +5,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define PARALLEL 4              /* enough to fill a link; registries limit clients that open more */
@@ -13,24 +14,29 @@
 #define LOGINS 3                /* of one blob: none known, a token for less, a token that ran out */
 #define STALL_MS 30000          /* a download that stands still for so long is cut and tried again */
 #define COMMIT_MS 120000        /* the same of an upload: registries check large layers before they answer */
+#define CHUNK (8 * 1024 * 1024) /* what a cut upload may lose; a smaller blob goes as a whole, a request less */
+#define CHUNK_MAX (1024 * 1024 * 1024) /* a registry that wants larger ones at least gets the blob as a whole */
 
-enum phase { PHASE_HEAD, PHASE_START, PHASE_STREAM, PHASE_DONE };
+enum phase { PHASE_HEAD, PHASE_START, PHASE_STREAM, PHASE_ASK, PHASE_COMMIT, PHASE_DONE };
 
 /* One blob under way: PHASE_STREAM has two calls, what the source sends goes through the window into
- * what the destination takes. */
+ * what the destination takes, in one PUT or in chunks. A chunk that was cut makes PHASE_ASK: how much is there? */
 struct transfer {
     const struct blob_copy *copy;
     const struct blob *blob;    /* NULL: the place is free */
     enum phase phase;
     int tries, logins;
     uint64_t again_at;          /* loop_now; nothing is started before */
-    struct http_call *call;     /* HEAD, POST or PUT to the destination */
+    struct http_call *call;     /* HEAD, POST, PATCH, GET or PUT to the destination */
     struct http_response answer;
     struct http_call *down;     /* GET from the source */
     struct http_response source;
     struct buf window;
     struct digest digest;
     int64_t received, sent;     /* of the blob */
+    int64_t hashed;             /* the part of it that digest knows: more than received after a chunk was cut */
+    int64_t chunk, chunk_left;  /* a chunk's size, 0: as a whole; what this one still takes */
+    bool whole;                 /* the registry takes no chunks */
     int64_t from, at;           /* where this GET was asked to begin; where it is, -1: no answer yet */
     bool ended, wrong, down_paused, up_paused;
     char *location;
@@ -56,7 +62,7 @@ static void transfer_stop(struct transfer *t)
     free(t->location);
     t->location = NULL;
     buf_clear(&t->window);
-    t->received = t->sent = 0;
+    t->received = t->sent = t->hashed = t->chunk = t->chunk_left = 0;
     t->ended = t->wrong = t->down_paused = t->up_paused = false;
     t->phase = PHASE_HEAD;
 }
@@ -130,22 +136,30 @@ static int on_source(const char *data, size_t n, void *arg)
         return -1;
     }
     (void) buf_add(&t->window, data + known, n - known);
-    digest_add(&t->digest, data + known, n - known);
+    if (t->received + (int64_t) (n - known) > t->hashed) {
+        size_t again = (size_t) (t->hashed - t->received);
+
+        digest_add(&t->digest, data + known + again, n - known - again);
+        t->hashed += (int64_t) (n - known - again);
+    }
     t->received += (int64_t) (n - known);
     t->at += (int64_t) n;
     return 0;
 }
 
-/* The upload never ends well unless what came was what the digest says. */
+/* An upload as a whole never ends well unless what came was what the digest says. Chunks are nothing before the
+ * last request, which names the digest. */
 static long on_upload(char *data, size_t n, void *arg)
 {
     struct transfer *t = arg;
 
     if (t->wrong)
         return -1;
+    if (t->chunk > 0 && t->chunk_left < (int64_t) n)
+        n = (size_t) t->chunk_left;
     /* The last bytes wait until the digest is known to be right. */
-    if (buf_len(&t->window) == 0 || (!t->ended && t->received == t->blob->size)) {
-        if (t->ended)
+    if (n == 0 || buf_len(&t->window) == 0 || (t->chunk == 0 && !t->ended && t->received == t->blob->size)) {
+        if (n == 0 || t->ended)
             return 0;
         t->up_paused = true;
         return HTTP_PAUSE;
@@ -155,6 +169,8 @@ static long on_upload(char *data, size_t n, void *arg)
     memcpy(data, buf_str(&t->window), n);
     buf_consume(&t->window, n);
     t->sent += (int64_t) n;
+    if (t->chunk > 0)
+        t->chunk_left -= (int64_t) n;
     return (long) n;
 }
 
@@ -178,21 +194,76 @@ static int start_source(struct transfer *t, struct err *err)
     return t->down != NULL ? 0 : oci_down(c->from, err);
 }
 
-static int start_stream(struct transfer *t, struct err *err)
+static char *commit_url(const struct transfer *t)
 {
-    cleanup_free char *url = NULL, *digest = http_escape(t->blob->digest);
+    cleanup_free char *digest = http_escape(t->blob->digest);
+
+    return xasprintf("%s%cdigest=%s", t->location, strchr(t->location, '?') != NULL ? '&' : '?', digest);
+}
+
+static int start_whole(struct transfer *t, struct err *err)
+{
+    cleanup_free char *url = commit_url(t);
     cleanup_vec struct vec headers = VEC_INIT;
-    struct http_request q = { .method = "PUT", .read = on_upload, .read_arg = t, .read_len = t->blob->size,
+    struct http_request q = { .method = "PUT", .url = url, .read = on_upload, .read_arg = t,
+                              .read_len = t->blob->size, .timeout_ms = -1, .stall_ms = COMMIT_MS };
+
+    vec_add(&headers, "Content-Type: application/octet-stream");
+    return start_destination(t, t->location_same, &q, &headers, err);
+}
+
+static int start_chunk(struct transfer *t, struct err *err)
+{
+    cleanup_vec struct vec headers = VEC_INIT;
+    struct http_request q = { .method = "PATCH", .url = t->location, .read = on_upload, .read_arg = t,
                               .timeout_ms = -1, .stall_ms = COMMIT_MS };
 
+    q.read_len = t->blob->size - t->sent < t->chunk ? t->blob->size - t->sent : t->chunk;
+    t->chunk_left = q.read_len;
+    t->up_paused = false;
     t->phase = PHASE_STREAM;
-    url = xasprintf("%s%cdigest=%s", t->location, strchr(t->location, '?') != NULL ? '&' : '?', digest);
-    q.url = url;
     vec_add(&headers, "Content-Type: application/octet-stream");
+    vec_addf(&headers, "Content-Range: %lld-%lld", (long long) t->sent, (long long) (t->sent + q.read_len - 1));
+    return start_destination(t, t->location_same, &q, &headers, err);
+}
+
+static int start_ask(struct transfer *t, struct err *err)
+{
+    cleanup_vec struct vec headers = VEC_INIT;
+    struct http_request q = { .method = "GET", .url = t->location };
+
+    return start_destination(t, t->location_same, &q, &headers, err);
+}
+
+static int start_commit(struct transfer *t, struct err *err)
+{
+    cleanup_free char *url = commit_url(t);
+    cleanup_vec struct vec headers = VEC_INIT;
+    struct http_request q = { .method = "PUT", .url = url, .body = "", .timeout_ms = -1, .stall_ms = COMMIT_MS };
+
+    vec_add(&headers, "Content-Type: application/octet-stream");
+    return start_destination(t, t->location_same, &q, &headers, err);
+}
+
+/* How large a chunk is: as the registry wants them at least, where it says so (OCI-Chunk-Min-Length). */
+static int64_t chunk_size(const struct transfer *t)
+{
+    const char *text = http_header(&t->answer, "oci-chunk-min-length");
+    long long least = text != NULL ? strtoll(text, NULL, 10) : 0;
+
+    if (t->whole || t->blob->size <= CHUNK || least > CHUNK_MAX)
+        return 0;
+    return least > CHUNK ? least : CHUNK;
+}
+
+static int start_stream(struct transfer *t, struct err *err)
+{
+    t->phase = PHASE_STREAM;
+    t->chunk = chunk_size(t);
     digest_init(&t->digest);
     if (start_source(t, err) < 0)
         return -1;
-    return start_destination(t, t->location_same, &q, &headers, err);
+    return t->chunk > 0 ? start_chunk(t, err) : start_whole(t, err);
 }
 
 /* 0.25, 0.5, 1 seconds */
@@ -213,6 +284,20 @@ static int try_again(struct transfer *t, struct err *err)
     return 0;
 }
 
+/* A chunk, or what was asked about it, has failed: as much as the registry has of the blob stays there. 0 where it is
+ * asked for that, -1 where the failure stands (err as it was). */
+static int ask_later(struct transfer *t, struct err *err)
+{
+    if (t->chunk == 0 || t->phase < PHASE_STREAM || t->tries + 1 >= TRIES)
+        return -1;
+    http_cancel(t->call);
+    t->call = NULL;
+    t->phase = PHASE_ASK;
+    wait_longer(t);
+    err_clear(err);
+    return 0;
+}
+
 /* A 401: a token ran out, or none was known to be needed. */
 static int login_again(struct transfer *t, struct oci *o, const char *repository, const struct http_response *r,
                        struct err *err)
@@ -221,7 +306,10 @@ static int login_again(struct transfer *t, struct oci *o, const char *repository
         return oci_refused(o, repository, "a layer", r, err);
     if (oci_challenged(o, r, err) < 0)
         return -1;
-    transfer_stop(t);
+    if (t->chunk > 0 && r == &t->answer)
+        t->phase = PHASE_ASK;
+    else
+        transfer_stop(t);
     return 0;
 }
 
@@ -237,7 +325,75 @@ static int refused(const struct transfer *t, struct err *err)
     return oci_refused(c->to, c->to_repository, "a layer", &t->answer, err);
 }
 
-/* What the destination answered to HEAD, POST or PUT. */
+/* How much of the blob the registry has, by its Range header: "0-8388607". */
+static int64_t range_end(const struct transfer *t, int64_t otherwise)
+{
+    const char *text = http_header(&t->answer, "range");
+    long long last;
+
+    if (text == NULL || strncmp(text, "0-", 2) != 0)
+        return otherwise;
+    last = strtoll(text + 2, NULL, 10);
+    /* "0-0" is how registries say that they have nothing. */
+    return last > 0 && last < t->blob->size ? last + 1 : 0;
+}
+
+/* Goes on with the byte number `have`: behind what was sent last, or before it, where a chunk was cut. */
+static int chunk_next(struct transfer *t, int64_t have, struct err *err)
+{
+    if (have == t->sent && t->phase == PHASE_STREAM) {
+        t->phase = have == t->blob->size ? PHASE_COMMIT : PHASE_STREAM;
+        return t->phase == PHASE_COMMIT ? 0 : start_chunk(t, err);
+    }
+    if (have == t->blob->size && t->ended) {
+        t->phase = PHASE_COMMIT;
+        return 0;
+    }
+    if (have == t->blob->size) { /* there, but never seen to its end */
+        transfer_stop(t);
+        return 0;
+    }
+    http_cancel(t->down);
+    t->down = NULL;
+    buf_clear(&t->window);
+    t->received = t->sent = have;
+    t->ended = false;
+    if (start_source(t, err) < 0)
+        return -1;
+    return start_chunk(t, err);
+}
+
+/* What the destination answered to a chunk, or to the question how much it has. */
+static int step_chunk(struct transfer *t, struct err *err)
+{
+    const char *location = http_header(&t->answer, "location");
+    long status = t->answer.status;
+
+    if (t->phase == PHASE_STREAM && (status == 404 || status == 405 || status == 501) && t->sent <= t->chunk) {
+        t->whole = true;
+        transfer_stop(t);
+        return 0;
+    }
+    if (status >= 500 || status == 416) {
+        (void) oci_refused(t->copy->to, t->copy->to_repository, "a layer", &t->answer, err);
+        return ask_later(t, err);
+    }
+    if (status != 202 && status != 204)
+        return -2;
+    if (location != NULL) {
+        char *fresh = oci_location(t->copy->to, location, &t->location_same, err);
+
+        if (fresh == NULL)
+            return -1;
+        free(t->location);
+        t->location = fresh;
+    }
+    if (t->phase == PHASE_STREAM)
+        t->tries = t->logins = 0; /* it moves */
+    return chunk_next(t, range_end(t, t->phase == PHASE_STREAM ? t->sent : 0), err);
+}
+
+/* What the destination answered to a request. */
 static int step_answer(struct transfer *t, struct err *err)
 {
     const struct blob_copy *c = t->copy;
@@ -251,9 +407,14 @@ static int step_answer(struct transfer *t, struct err *err)
         t->location = oci_location(c->to, http_header(&t->answer, "location"), &t->location_same, err);
         return t->location != NULL ? start_stream(t, err) : -1;
     }
+    if (t->phase == PHASE_ASK || (t->phase == PHASE_STREAM && t->chunk > 0)) {
+        int rc = step_chunk(t, err);
+
+        return rc == -2 ? refused(t, err) : rc;
+    }
     /* There already; mounted; uploaded. */
     if ((t->phase == PHASE_HEAD && status == 200) || (t->phase == PHASE_START && status == 201 && c->mount) ||
-        (t->phase == PHASE_STREAM && status == 201)) {
+        ((t->phase == PHASE_STREAM || t->phase == PHASE_COMMIT) && status == 201)) {
         t->phase = PHASE_DONE;
         return 0;
     }
@@ -299,7 +460,7 @@ static void pump(struct transfer *t)
         http_resume(t->down);
     }
     if (t->up_paused && t->call != NULL && (t->ended || buf_len(&t->window) > 0) &&
-        (t->ended || t->received < t->blob->size)) {
+        (t->ended || t->chunk > 0 || t->received < t->blob->size)) {
         t->up_paused = false;
         http_resume(t->call);
     }
@@ -316,15 +477,21 @@ static int step_calls(struct transfer *t, struct err *err)
     }
     if (t->call != NULL && (rc = http_done(t->call, err)) != 0) {
         t->call = NULL;
-        if (rc < 0)
-            return oci_down(t->copy->to, err);
+        if (rc < 0) {
+            (void) oci_down(t->copy->to, err);
+            return err->code == ERR_DOWN ? ask_later(t, err) : -1;
+        }
         if (step_answer(t, err) < 0)
             return -1;
     }
     if (loop_now() >= t->again_at) {
         if (t->phase == PHASE_HEAD && t->call == NULL)
             return start_head(t, err);
-        if (t->phase == PHASE_STREAM && t->down == NULL && !t->ended)
+        if (t->phase == PHASE_ASK && t->call == NULL)
+            return start_ask(t, err);
+        if (t->phase == PHASE_COMMIT && t->call == NULL && t->ended)
+            return start_commit(t, err);
+        if ((t->phase == PHASE_STREAM || t->phase == PHASE_COMMIT) && t->down == NULL && !t->ended)
             return start_source(t, err);
     }
     pump(t);

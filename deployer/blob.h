@@ -25,8 +25,9 @@ struct blob_copy {
     void *progress_arg;
 };
 
-/* Makes all of them be in to_repository. Spec: OCI distribution 1.1, "Pushing blobs" (POST, then PUT with the
- * body) and "Mounting a blob from another repository". */
+/* Makes all of them be in to_repository. Spec: OCI distribution 1.1, "Pushing a blob monolithically" (POST, then PUT
+ * with the body), for larger ones "Pushing a blob in chunks" (PATCH, resumed where it was cut), and "Mounting a blob
+ * from another repository". */
 int blob_copy_all(const struct blob_copy *c, struct err *err);
 
 #endif

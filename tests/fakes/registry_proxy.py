@@ -31,6 +31,9 @@ class Proxy(http.server.ThreadingHTTPServer):
         self.cut_get = 0      # blob GETs that are cut half-way
         self.cut_put = 0      # blob PUTs that are cut half-way
         self.fail_put = 0     # blob PUTs that are answered 503
+        self.cut_patch = []   # chunks, by their number from 1, that are cut half-way: the registry has nothing of them
+        self.part_patch = []  # the same, but it has the half
+        self.patches = 0
         self.refuse = {}      # method → status that is always answered
         self.wrong = False    # blobs have one byte changed
         self.longer = False   # blobs have one byte more
@@ -117,7 +120,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", 0))
         blob = "/blobs/" in url.path
         body = None
-        if length and not (self.command == "PUT" and blob):
+        if length and not (self.command in ("PUT", "PATCH") and blob):
             body = self.rfile.read(length)
         if url.path == "/token":
             return self.give_token(url, body)
@@ -137,12 +140,28 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return self.answer(503, b"later")
         headers = {name: value for name, value in self.headers.items()
                    if name.lower() not in ("authorization", "connection")}
+        cut = False
+        if self.command == "PATCH" and length:
+            with server.lock:
+                server.patches += 1
+                number = server.patches
+            if number in server.cut_patch:
+                self.rfile.read(length // 2)
+                return self.cut()
+            cut = number in server.part_patch
+            body = self.rfile.read(length // 2 if cut else length)
+            if cut:
+                first = int(headers["Content-Range"].split("-")[0])
+                headers["Content-Range"] = f"{first}-{first + len(body) - 1}"
+                headers["Content-Length"] = str(len(body))
         if server.no_range:
             headers.pop("Range", None)
         upstream = http.client.HTTPConnection("127.0.0.1", server.upstream)
         upstream.request(self.command, self.path, body=body, headers=headers)
         response = upstream.getresponse()
         data = response.read()
+        if cut:
+            return self.cut()
         if self.command == "GET" and blob and response.status in (200, 206) and len(data) > 1:
             if server.wrong:
                 data = bytes([data[0] ^ 1]) + data[1:]

@@ -223,6 +223,39 @@ def test_cuts(c):
     assert c.main.is_whole("copies/cuts", "v2")
 
 
+def test_chunks(c):
+    """a large blob goes in chunks; what is cut goes on with the chunk that was cut, or begins anew"""
+    source = f"localhost:{c.main.port}/chunks"
+    proxy = Proxy(c.main.port)
+    conf = c.conf(f"localhost:{c.main.port}", f"127.0.0.1:{proxy.port}/copies")
+
+    def run(version, **faults):
+        image = c.main.put_image("chunks", [20_000_000 + version, 10])
+        proxy.reset()
+        for name, value in faults.items():
+            setattr(proxy, name, value)
+        expect(c.publish(conf, source, image, version, app="chunks"), 0)
+        assert c.main.is_whole("copies/chunks", f"v{version}")
+        return [e[2] for e in proxy.seen("PATCH", "/uploads/")], len(proxy.seen("POST", "/uploads/"))
+    # Uploads: of the large layer, the small one, and the first time the config.
+    got = run(1)
+    assert got == ([202] * 3, 3), got
+    got = run(2, cut_patch=[1, 3, 5])
+    assert got == (["cut", 202, "cut", 202, "cut", 202], 2), (got, proxy.log)
+    # A registry that has a part which it never acknowledged may refuse to go on with it (docker-registry does).
+    patches, uploads = run(3, part_patch=[2])
+    assert patches.count("cut") == 1 and patches.count(202) >= 3 and uploads in (2, 3), (patches, proxy.log)
+    patches, uploads = run(4, refuse={"PATCH": 405})
+    assert patches == [405] and uploads == 3 and len(proxy.seen("PUT", "/uploads/")) == 2, (patches, uploads)
+    out = c.publish(conf, source, c.main.put_image("chunks", [9_000_000]), 5, app="chunks")
+    expect(out, 0)
+    proxy.reset()
+    proxy.cut_patch = range(1000)
+    image = c.main.put_image("chunks", [9_500_000])
+    expect(c.publish(conf, source, image, 6, app="chunks"), 6, f"registry 127.0.0.1:{proxy.port}")
+    assert len(proxy.seen("PATCH", "/uploads/")) < 20
+
+
 def test_cut_for_good(c):
     """a registry that always cuts: an end, with its name"""
     image = c.main.put_image("always", [100_000])
