@@ -13,6 +13,7 @@
 #include "daemon/lock.h"
 #include "daemon/notify.h"
 #include "daemon/roles.h"
+#include "gateway/gateway.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -74,6 +75,22 @@ static bool any_runs(const struct supervisor *s)
     return false;
 }
 
+/* Who pushes into a server that is stopping shall hear so: the listener goes last. */
+static void listener_tell(const struct supervisor *s)
+{
+    const struct child *listener = NULL;
+
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->children[i].pid == 0)
+            continue;
+        if (listener != NULL || strcmp(s->children[i].role->name, "listener") != 0)
+            return;
+        listener = &s->children[i];
+    }
+    if (listener != NULL)
+        (void) kill(listener->pid, LISTENER_ALONE);
+}
+
 static void on_child(struct loop *l, pid_t pid, int status, void *arg)
 {
     struct child *ch = arg;
@@ -84,6 +101,7 @@ static void on_child(struct loop *l, pid_t pid, int status, void *arg)
     if (ch->s->stopping) {
         if (!any_runs(ch->s))
             loop_quit(l, 0);
+        listener_tell(ch->s);
         return;
     }
     child_later(ch, lived);
@@ -176,9 +194,11 @@ static void on_stop(struct loop *l, int signo, void *arg)
         s->children[i].retry = NULL;
     }
     children_signal(s, SIGTERM);
+    cleanup_close_p(&s->listen); /* the listener alone holds it now, and closes it when it lets nobody in */
     s->deadline = loop_timer(l, DRAIN_MS, on_deadline, s);
     if (!any_runs(s))
         loop_quit(l, 0);
+    listener_tell(s);
 }
 
 static void on_reload(struct loop *l, int signo, void *arg)

@@ -239,6 +239,10 @@ static void on_connection(struct loop *l, int listen_fd, uint32_t events, void *
     (void) l, (void) events;
     if (fd < 0)
         return;
+    if (d->stopping) {
+        refuse(fd, "the server is stopping; try again in a moment");
+        return;
+    }
     if (c == NULL || count(d, KIND_STREAM) >= STREAMS_MAX) {
         refuse(fd, "too many people look at logs and processes now; try again in a moment");
         return;
@@ -278,8 +282,6 @@ static void on_stop(struct loop *l, int signo, void *arg)
     if (d->stopping)
         return;
     d->stopping = true;
-    loop_remove(d->listen_source);
-    d->listen_source = NULL;
     signal_all(d, KIND_IDLE, SIGTERM);
     signal_all(d, KIND_BUSY, SIGTERM);
     signal_all(d, KIND_STREAM, SIGTERM);

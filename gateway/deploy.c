@@ -4,9 +4,9 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/path.h"
 #include "gateway/follow.h"
 #include "gateway/refs.h"
+#include "gateway/stopping.h"
 #include "sql/tables.h"
 
 #include <inttypes.h>
@@ -36,9 +36,7 @@ void deploy_project(const struct conf *conf, struct store *store, int64_t app_id
 
 int deploy_check(const struct command_ctx *c, struct err *err)
 {
-    cleanup_free char *draining = conf_state_path(c->conf, "run/draining");
-
-    if (path_exists(draining))
+    if (server_is_stopping(c->conf->state))
         return err_set(err, ERR_BUSY, "the server is stopping; try again in a moment");
     if (c->app.lock_reason != NULL)
         return err_set(err, ERR_BUSY, "%s is locked%s%s: %s", c->app.name, c->app.locked_by != NULL ? " by " : "",

@@ -3,8 +3,8 @@
 #include "gateway/follow.h"
 
 #include "base/mem.h"
-#include "base/path.h"
 #include "base/wake.h"
+#include "gateway/stopping.h"
 #include "gateway/text.h"
 #include "sql/tables.h"
 
@@ -96,13 +96,6 @@ static int tail_relay(struct tail *t, struct command_io *io, bool last)
     return rc;
 }
 
-static bool is_draining(const struct store *s)
-{
-    cleanup_free char *path = xasprintf("%s/run/draining", s->state);
-
-    return path_exists(path);
-}
-
 static int say_waiting(struct store *s, struct command_io *io, int64_t id, bool *said, struct err *err)
 {
     struct build *v = NULL;
@@ -181,7 +174,7 @@ int follow_build(struct store *s, struct command_io *io, int64_t build_id, struc
             *ret = b;
             break;
         }
-        if (rc == 0 && is_draining(s) &&
+        if (rc == 0 && server_is_stopping(s->state) &&
             (b.state == BUILD_QUEUED || (b.release_id != 0 && release_waits(s, b.release_id))))
             rc = say_stopping(io, b.app);
         build_release(&b);
@@ -217,7 +210,7 @@ int follow_release(struct store *s, struct command_io *io, int64_t release_id, s
             *ret = r;
             break;
         }
-        if (rc == 0 && is_draining(s) && r.state == RELEASE_PENDING)
+        if (rc == 0 && server_is_stopping(s->state) && r.state == RELEASE_PENDING)
             rc = say_stopping(io, r.app);
         release_release(&r);
         if (rc == 0)

@@ -4,9 +4,15 @@
 
 #include "base/conf.h"
 
-/* The listener's role: accepts on listen_fd, which is listening already, and gives each connection that
- * begins to speak SSH to a session process. SIGTERM: no new connections, then it waits for the sessions.
- * SIGHUP: reads the configuration again. Returns the exit code. */
+#include <signal.h>
+
+/* Tells a listener that is stopping that nothing else of the server runs any more. */
+#define LISTENER_ALONE SIGUSR1
+
+/* The listener's role: accepts on listen_fd, which is listening already and becomes its own, and gives each
+ * connection that begins to speak SSH to a session process. SIGTERM: the server stops, which sessions tell
+ * whoever still comes, until LISTENER_ALONE; then no new connections, and it waits for the sessions. SIGHUP:
+ * reads the configuration again. Returns the exit code. */
 int listener_main(const struct conf *c, int listen_fd);
 
 /* A session's role: `fd` is its end of the listener's socket pair, from which the connection comes

@@ -44,7 +44,7 @@
 
 #define ACCEPT_MAX 64       /* connections in one turn of the loop */
 #define RETRY_MS 100        /* when descriptors have run out */
-#define DRAIN_MS 25000      /* sessions that follow a build are told at once; transfers get this long */
+#define DRAIN_MS 25000      /* after a stop: transfers, and people who come while builds end, get this long */
 #define KILL_MS 2000        /* between SIGTERM and SIGKILL for those that remain */
 #define TRIES_MAX 2         /* sessions for one connection: the second is for one that was killed as a spare */
 #define FDS_SPARE 64        /* beside two for each connection */
@@ -88,7 +88,8 @@ struct listener {
     TAILQ_HEAD(, session_child) sessions;
     int n_waiting, n_busy, n_startups;
     struct session_child *spare;
-    bool stopping, terminated;
+    bool stopping;           /* who comes is still let in, and told so; see closed */
+    bool closed, terminated;
     unsigned refused;        /* since the last line in the log about it */
     uint64_t refused_at;
 };
@@ -135,7 +136,7 @@ static void session_free(struct session_child *s)
     if (s->fd >= 0)
         (void) close(s->fd);
     free(s);
-    if (l->stopping && TAILQ_EMPTY(&l->sessions))
+    if (l->closed && TAILQ_EMPTY(&l->sessions))
         loop_quit(l->loop, 0);
 }
 
@@ -183,7 +184,7 @@ static void on_session_end(struct loop *loop, pid_t pid, int status, void *arg)
         log_warn("session %d ended with exit code %d", (int) pid, WEXITSTATUS(status));
     read_news(s);
     /* One that died before it took its connection does not take it along. */
-    if (s->fd >= 0 && s->tries < TRIES_MAX && !l->stopping) {
+    if (s->fd >= 0 && s->tries < TRIES_MAX && !l->closed) {
         connection_add(l, s->fd, &s->peer, s->tries);
         s->fd = -1;
     }
@@ -273,7 +274,7 @@ static void keep_spare(struct listener *l)
 {
     struct err err = ERR_INIT;
 
-    if (l->spare != NULL || l->stopping)
+    if (l->spare != NULL || l->closed)
         return;
     l->spare = session_start(l, &err);
     if (l->spare == NULL)
@@ -352,7 +353,7 @@ static void admit(struct listener *l)
 {
     struct waiting *w = TAILQ_FIRST(&l->waiting), *next;
 
-    for (; w != NULL && !l->stopping; w = next) {
+    for (; w != NULL && !l->closed; w = next) {
         next = TAILQ_NEXT(w, link);
         if (!w->greeted || must_wait(l, &w->peer))
             continue;
@@ -445,7 +446,7 @@ static void on_retry(struct loop *loop, void *arg)
     struct err err = ERR_INIT;
 
     l->retry = NULL;
-    if (l->stopping || l->accept != NULL)
+    if (l->closed || l->accept != NULL)
         return;
     l->accept = loop_fd(loop, l->fd, EPOLLIN, on_accept, l, &err);
     if (l->accept == NULL)
@@ -493,15 +494,37 @@ static void kill_sessions(struct listener *l, int signo)
         (void) kill(s->pid, signo);
 }
 
+/* Nobody is let in any more; the last session's end is the listener's. */
+static void close_door(struct listener *l)
+{
+    if (l->closed)
+        return;
+    l->closed = true;
+    log_info("no new connections");
+    loop_remove(l->accept);
+    loop_remove(l->retry);
+    l->accept = l->retry = NULL;
+    (void) close(l->fd);
+    l->fd = -1;
+    while (!TAILQ_EMPTY(&l->waiting))
+        waiting_free(TAILQ_FIRST(&l->waiting));
+    if (l->spare != NULL)
+        (void) shutdown(l->spare->sock, SHUT_WR); /* it sees the end and goes */
+    if (TAILQ_EMPTY(&l->sessions))
+        loop_quit(l->loop, 0);
+}
+
 static void on_drained(struct loop *loop, void *arg)
 {
     struct listener *l = arg;
 
+    close_door(l);
     kill_sessions(l, l->terminated ? SIGKILL : SIGTERM);
     l->terminated = true;
     (void) loop_timer(loop, KILL_MS, on_drained, l);
 }
 
+/* The server stops. Its sessions see that for themselves (gateway/stopping.h). */
 static void on_stop(struct loop *loop, int signo, void *arg)
 {
     struct listener *l = arg;
@@ -510,18 +533,15 @@ static void on_stop(struct loop *loop, int signo, void *arg)
     if (l->stopping)
         return;
     l->stopping = true;
-    loop_remove(l->accept);
-    loop_remove(l->retry);
-    l->accept = l->retry = NULL;
-    while (!TAILQ_EMPTY(&l->waiting))
-        waiting_free(TAILQ_FIRST(&l->waiting));
-    if (l->spare != NULL)
-        (void) shutdown(l->spare->sock, SHUT_WR); /* it sees the end and goes */
     log_info("stopping: %d connection%s to wait for", l->n_busy, l->n_busy == 1 ? "" : "s");
-    if (TAILQ_EMPTY(&l->sessions))
-        loop_quit(loop, 0);
-    else
-        (void) loop_timer(loop, DRAIN_MS, on_drained, l);
+    (void) loop_timer(loop, DRAIN_MS, on_drained, l);
+}
+
+/* Whatever else ran has ended. */
+static void on_alone(struct loop *loop, int signo, void *arg)
+{
+    (void) loop, (void) signo;
+    close_door(arg);
 }
 
 static void on_reload(struct loop *loop, int signo, void *arg)
@@ -580,6 +600,7 @@ static int listener_setup(struct listener *l, struct err *err)
     l->loop = loop_new(err);
     if (l->loop == NULL || loop_signal(l->loop, SIGTERM, on_stop, l, err) == NULL ||
         loop_signal(l->loop, SIGINT, on_stop, l, err) == NULL ||
+        loop_signal(l->loop, LISTENER_ALONE, on_alone, l, err) == NULL ||
         loop_signal(l->loop, SIGHUP, on_reload, l, err) == NULL)
         return -1;
     l->accept = loop_fd(l->loop, l->fd, EPOLLIN, on_accept, l, err);

@@ -5,6 +5,7 @@
 #include "base/ipc.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "gateway/stopping.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -107,6 +108,8 @@ static int live_run(struct command_ctx *c, const json_t *request, live_fn *fn, v
     struct live l = { .c = c, .fn = fn, .arg = arg };
     cleanup_close int fd = ipc_connect(path, err);
 
+    if (fd < 0 && server_is_stopping(c->conf->state))
+        return err_set(err, ERR_BUSY, "the server is stopping; try again in a moment");
     if (fd < 0)
         return err_set(err, ERR_DOWN, "the deployer does not answer; is `slipway serve` running? Try again in a moment");
     if (ipc_write(fd, IPC_REQUEST, text, strlen(text), err) != 0) {

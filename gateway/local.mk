@@ -34,6 +34,7 @@ gateway_libgateway_a_SOURCES = \
     gateway/repack.c \
     gateway/request.c gateway/request.h \
     gateway/session.c gateway/session.h \
+    gateway/stopping.c gateway/stopping.h \
     gateway/sideband.c gateway/sideband.h \
     gateway/text.c gateway/text.h \
     gateway/upload.c

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "gateway/deploy.h"
 #include "gateway/pktline.h"
+#include "gateway/stopping.h"
 #include "sql/tables.h"
 
 #include <inttypes.h>
@@ -47,7 +48,7 @@ static int prepare(struct receive *r, const char *name, struct err *err)
     struct session *s = r->s;
     struct app *a = &r->app;
 
-    if (session_is_draining(s))
+    if (server_is_stopping(s->conf->state))
         return err_set(err, ERR_BUSY, "the server is stopping; push again in a moment");
     if (refs_init(err) < 0)
         return -1;

@@ -4,7 +4,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/path.h"
 #include "gateway/auth.h"
 #include "gateway/gateway.h"
 #include "gateway/handoff.h"
@@ -59,13 +58,6 @@ static void peer_name(int fd, char *address, size_t size, char *shown, size_t sh
     if (strncmp(address, "::ffff:", 7) == 0 && strchr(address, '.') != NULL)
         memmove(address, address + 7, strlen(address + 7) + 1);
     (void) snprintf(shown, shown_size, "%s %s", address, port);
-}
-
-bool session_is_draining(const struct session *s)
-{
-    cleanup_free char *path = conf_state_path(s->conf, "run/draining");
-
-    return path_exists(path);
 }
 
 int session_app(struct session *s, const char *name, enum role need, struct app *ret, struct err *err)

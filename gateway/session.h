@@ -33,7 +33,5 @@ int upload_serve(struct session *s, const char *app);
  * and one that the user has nothing to do with, ERR_DENIED for too small a role. */
 int session_app(struct session *s, const char *name, enum role need, struct app *ret, struct err *err);
 
-/* True once the server has begun to stop (run/draining). */
-bool session_is_draining(const struct session *s);
 
 #endif

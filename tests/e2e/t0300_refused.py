@@ -1,7 +1,8 @@
 """What is refused: its sentence, a non-zero exit, and nothing changed."""
 
 import harness
-from harness import Repo, Server, check, page, has, hello, new_app, new_name, new_user, refused, ssh
+from harness import Repo, Server, check, page, has, hello, new_app, new_name, new_user, refused, ssh, until
+from kill import push_until
 
 
 def unchanged(repo, text="one"):
@@ -77,6 +78,29 @@ def test_failing_release_command():
     unchanged(repo)
     repo.commit("good release", {"Procfile": "release: echo migrated\nweb: exec python3 -u web.py\n"})
     has(check(repo.push()), "migrated", "is live")
+
+
+def test_server_that_stops():
+    """a push into a server that is stopping hears so while its releases end; the next start takes one"""
+    with Server() as server:
+        repo = new_app("one")
+        repo.commit("slow", hello("two", procfile="release: echo migrating; sleep 8\nweb: exec python3 -u web.py\n"))
+        p, reader = push_until(repo, "  migrating")  # not the line of the Procfile
+        server.process.terminate()
+        until(lambda: (harness.STATE / "run/draining").exists())
+        other = Repo(new_name())
+        other.commit("first", hello("other"))
+        r = other.push()
+        assert r.code == 128, repr(r)
+        has(r, "the server is stopping; push again in a moment")
+        has(check(ssh("apps:list")), repo.app)
+        has(check(ssh("ps", repo.app), 5), "the server is stopping")
+        assert p.wait(60) == 0
+        reader.join()
+        assert server.process.wait(60) == 0
+        server.start()
+        page(repo.app, "two")
+        check(other.push())
 
 
 def test_rollout_past_its_time():

@@ -93,6 +93,7 @@ def start_listener():
 
 def stop(p, signo=signal.SIGTERM):
     p.send_signal(signo)
+    p.send_signal(signal.SIGUSR1)  # "nothing else runs any more" (gateway/gateway.h)
     p.wait(timeout=60)
     PIDS.remove(p)
     return p.returncode

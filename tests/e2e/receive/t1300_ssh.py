@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import subprocess
 import threading
 
@@ -178,7 +179,6 @@ def test_terminal():
 
 def test_reload():
     """SIGHUP takes new settings and keeps the old ones where the file is wrong"""
-    import signal
     fixture.conf(max_startups="x")
     fixture.listener.send_signal(signal.SIGHUP)
     harness.until(lambda: "the configuration is kept as it was" in fixture.log_text())
@@ -190,15 +190,17 @@ def test_reload():
 
 
 def test_stop():
-    """SIGTERM ends an idle listener at once, and one with a command after it"""
+    """a listener that stops lets people in until nothing else runs, and ends with the last command"""
     fixture.restart()
     check(ssh("version"))
     p = subprocess.Popen([*harness.ssh_argv(), f"git@{harness.HOST}", "git-receive-pack 'stopping'"], stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE)
     assert p.stdout.read(4) != b""
-    import signal
     fixture.listener.send_signal(signal.SIGTERM)
     harness.until(lambda: "1 connection to wait for" in fixture.log_text())
+    check(ssh("version"))
+    fixture.listener.send_signal(signal.SIGUSR1)
+    harness.until(lambda: "no new connections" in fixture.log_text())
     assert fixture.listener.poll() is None
     p.stdin.write(b"0000")
     p.stdin.close()
