@@ -373,7 +373,7 @@ class Server:
     def __exit__(self, kind, value, trace):
         global PORT, STATE
         # ./dev test deletes the namespaces of all tests at once when it ends.
-        if not self.namespaces.endswith("-test-"):
+        if not self.namespaces.endswith("-test-") and self.process is not None:
             for app in ssh("apps:list", "--json").json():
                 ssh("apps:destroy", app["name"], "--confirm", app["name"])
         self.stop()

@@ -14,7 +14,7 @@ STEPS = {
     "receive": "Writing objects",
     "build": "===> DETECTING",
     "publish": "Published",
-    "command": "release:",
+    "command": "release: running",
     "rollout": "Releasing",
 }
 PROCFILE = "release: echo migrating; sleep 2; echo migrated\nweb: sleep 1; exec python3 -u web.py\n"
