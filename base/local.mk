@@ -17,6 +17,7 @@ base_libbase_a_SOURCES = \
     base/image_ref.c base/image_ref.h \
     base/ipc.c base/ipc.h \
     base/json.c base/json.h \
+    base/library.c base/library.h \
     base/log.c base/log.h \
     base/loop.c base/loop.h \
     base/mem.c base/mem.h \

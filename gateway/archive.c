@@ -5,12 +5,11 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "gateway/archive_load.h"
 #include "gateway/archive_path.h"
 #include "gateway/gateway.h"
 #include "gateway/policy.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <jansson.h>
 #include <locale.h>
 #include <stdlib.h>
@@ -39,7 +38,7 @@ struct reading {
 
 static int damaged(struct reading *r)
 {
-    const char *why = archive_error_string(r->archive);
+    const char *why = libarchive.error_string(r->archive);
     char shown[ARCHIVE_SHOWN];
 
     return err_set(r->err, ERR_FAILED, "the archive can't be read: %s",
@@ -55,14 +54,16 @@ static int refuse(struct reading *r, const char *why)
 
 static int begin(struct reading *r)
 {
-    r->archive = archive_read_new();
+    if (archive_load(r->err) < 0)
+        return -1;
+    r->archive = libarchive.read_new();
     if (r->archive == NULL || lseek(r->in, 0, SEEK_SET) < 0)
         return err_set(r->err, ERR_FAILED, "the archive can't be read");
-    if (archive_read_support_filter_gzip(r->archive) != ARCHIVE_OK ||
-        archive_read_support_format_tar(r->archive) != ARCHIVE_OK ||
-        archive_read_support_format_zip_seekable(r->archive) != ARCHIVE_OK)
+    if (libarchive.read_support_filter_gzip(r->archive) != ARCHIVE_OK ||
+        libarchive.read_support_format_tar(r->archive) != ARCHIVE_OK ||
+        libarchive.read_support_format_zip_seekable(r->archive) != ARCHIVE_OK)
         return damaged(r);
-    if (archive_read_open_fd(r->archive, r->in, READ_PIECE) != ARCHIVE_OK)
+    if (libarchive.read_open_fd(r->archive, r->in, READ_PIECE) != ARCHIVE_OK)
         return err_set(r->err, ERR_FAILED, "standard input is no tar, tar.gz or zip archive");
     return 0;
 }
@@ -70,7 +71,7 @@ static int begin(struct reading *r)
 static void end(struct reading *r)
 {
     if (r->archive != NULL)
-        (void) archive_read_free(r->archive);
+        (void) libarchive.read_free(r->archive);
     r->archive = NULL;
 }
 
@@ -78,16 +79,16 @@ static void end(struct reading *r)
 static int next(struct reading *r)
 {
     for (;;) {
-        int rc = archive_read_next_header(r->archive, &r->entry);
+        int rc = libarchive.read_next_header(r->archive, &r->entry);
         const char *path;
 
         if (rc == ARCHIVE_EOF)
             return 0;
         if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)
-            return r->entries == 0 && archive_format(r->archive) == 0
+            return r->entries == 0 && libarchive.format(r->archive) == 0
                        ? err_set(r->err, ERR_FAILED, "standard input is no tar, tar.gz or zip archive")
                        : damaged(r);
-        path = archive_entry_pathname(r->entry);
+        path = libarchive.entry_pathname(r->entry);
         if (path == NULL)
             return err_set(r->err, ERR_FAILED, "the archive has a name that isn't UTF-8");
         buf_clear(&r->path);
@@ -100,7 +101,7 @@ static int next(struct reading *r)
 
 static const char *hard_link(struct reading *r)
 {
-    return archive_entry_hardlink(r->entry);
+    return libarchive.entry_hardlink(r->entry);
 }
 
 /* Is everything in one folder so far? */
@@ -111,16 +112,16 @@ static void note_top(struct reading *r)
 
     if (r->top == NULL)
         r->top = xstrndup(path, n);
-    if ((path[n] == '\0' && archive_entry_filetype(r->entry) != AE_IFDIR) || strlen(r->top) != n
+    if ((path[n] == '\0' && libarchive.entry_filetype(r->entry) != AE_IFDIR) || strlen(r->top) != n
         || memcmp(r->top, path, n) != 0)
         r->several = true;
 }
 
 static int check_size(struct reading *r)
 {
-    int64_t size = archive_entry_size(r->entry);
+    int64_t size = libarchive.entry_size(r->entry);
 
-    if (!archive_entry_size_is_set(r->entry) || size < 0)
+    if (!libarchive.entry_size_is_set(r->entry) || size < 0)
         return refuse(r, "does not tell its size");
     if (size > r->conf->max_file)
         return err_set(r->err, ERR_FAILED, "a file of the archive is larger than %lld MiB (max_file)",
@@ -134,7 +135,7 @@ static int check_size(struct reading *r)
 
 static int check_entry(struct reading *r)
 {
-    unsigned type = archive_entry_filetype(r->entry);
+    unsigned type = libarchive.entry_filetype(r->entry);
 
     if (++r->entries > (uint64_t) r->conf->max_files * ENTRIES_PER_FILE + ENTRIES_MIN)
         return err_set(r->err, ERR_FAILED, "the archive has too many entries (max_files)");
@@ -142,12 +143,12 @@ static int check_entry(struct reading *r)
         return 0;
     if (++r->files > (uint64_t) r->conf->max_files)
         return err_set(r->err, ERR_FAILED, "the archive has more than %lld files (max_files)", r->conf->max_files);
-    if (archive_entry_is_encrypted(r->entry))
+    if (libarchive.entry_is_encrypted(r->entry))
         return refuse(r, "is encrypted");
     if (hard_link(r) != NULL)
         return 0;
     if (type == AE_IFLNK)
-        return archive_entry_symlink(r->entry) != NULL && strlen(archive_entry_symlink(r->entry)) <= LINK_MAX
+        return libarchive.entry_symlink(r->entry) != NULL && strlen(libarchive.entry_symlink(r->entry)) <= LINK_MAX
                    ? 0 : refuse(r, "is a symbolic link with too long a target");
     if (type != AE_IFREG)
         return refuse(r, "is neither a file nor a folder nor a link");
@@ -199,14 +200,14 @@ static int put_head(struct reading *r, const char *mode, const char *path, int64
 
 static int put_file(struct reading *r, const char *path)
 {
-    bool runs = (archive_entry_perm(r->entry) & 0111) != 0;
-    int64_t size = archive_entry_size(r->entry), left = size;
+    bool runs = (libarchive.entry_perm(r->entry) & 0111) != 0;
+    int64_t size = libarchive.entry_size(r->entry), left = size;
     char piece[READ_PIECE];
 
     if (put_head(r, runs ? "100755" : "100644", path, size) < 0)
         return -1;
     while (left > 0) {
-        ssize_t n = archive_read_data(r->archive, piece, left < READ_PIECE ? (size_t) left : READ_PIECE);
+        ssize_t n = libarchive.read_data(r->archive, piece, left < READ_PIECE ? (size_t) left : READ_PIECE);
 
         if (n < 0)
             return damaged(r);
@@ -222,7 +223,7 @@ static int put_file(struct reading *r, const char *path)
 
 static int put_link(struct reading *r, const char *path)
 {
-    const char *target = archive_entry_symlink(r->entry), *slash = strrchr(path, '/');
+    const char *target = libarchive.entry_symlink(r->entry), *slash = strrchr(path, '/');
     cleanup_free char *dir = xstrndup(path, slash != NULL ? (size_t) (slash - path) : 0);
 
     if (!policy_link_stays(dir, target))
@@ -265,7 +266,7 @@ static int write_all(struct reading *r)
     r->entries = 1; /* it is known to be an archive */
     while ((rc = next(r)) == 1) {
         const char *path = stripped(r, buf_str(&r->path));
-        unsigned type = archive_entry_filetype(r->entry);
+        unsigned type = libarchive.entry_filetype(r->entry);
 
         if (path[0] == '\0')
             continue;

@@ -7,6 +7,7 @@ gateway_libgateway_a_SOURCES = \
     gateway/admission.c gateway/admission.h \
     gateway/archive.c gateway/archive.h \
     gateway/archive_import.c gateway/archive_import.h \
+    gateway/archive_load.c gateway/archive_load.h \
     gateway/archive_path.c gateway/archive_path.h \
     gateway/auth.c gateway/auth.h \
     gateway/channel_io.c \

@@ -132,6 +132,7 @@ class Repo:
     def __init__(self, app, key=None, path=None, branch="main"):
         self.app, self.key = app, key or ADMIN_KEY
         self.path = pathlib.Path(path or tempfile.mkdtemp(prefix="repo-", dir=TMP))
+        self.path.mkdir(parents=True, exist_ok=True)
         if not (self.path / ".git").exists():
             self.git("init", "-q", "-b", branch)
         self.git("remote", "add", "k8s", f"ssh://git@{HOST}:{PORT}/{app}", ok=None)

@@ -1,7 +1,7 @@
 """What is refused: its sentence, a non-zero exit, and nothing changed."""
 
 import harness
-from harness import Repo, Server, check, page, has, hello, new_app, new_name, new_user, refused, ssh, until
+from harness import ENV, Repo, Server, check, page, has, hello, new_app, new_name, new_user, refused, ssh, until
 from kill import push_until
 
 
@@ -110,6 +110,16 @@ def test_rollout_past_its_time():
         repo.commit("deaf", {"Procfile": "web: sleep 1000\n"})
         refused(repo.push(), "v2 failed")
         unchanged(repo)
+
+
+def test_no_room():
+    """an app that no machine has room for is refused with the reason"""
+    with Server(release__cpu_request="500", release__cpu_limit="500"):
+        repo = Repo(new_name())
+        repo.commit("first", hello("one"))
+        r = refused(repo.push(), "v1 failed", "nothing is live")
+        has(r, "finds no node to run on" if ENV["SLIPWAY_TARGET"] == "kubernetes" else "CPUs")
+        assert repo.remote_refs() == {}
 
 
 def test_submodule_and_lfs():

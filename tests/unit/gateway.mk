@@ -47,7 +47,7 @@ tests_libcommandfixture_a_SOURCES = tests/unit/command_fixture.c tests/unit/comm
 tests_libcommandfixture_a_CFLAGS = $(sql_test_cflags)
 command_test_ldadd = tests/libcommandfixture.a tests/libsqlfixture.a gateway/libgateway.a sql/libsql.a base/libbase.a \
     $(SQLITE_LIBS) $(SODIUM_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(YAML_LIBS) $(GIT2_LIBS) $(SSH_LIBS) \
-    $(ARCHIVE_LIBS) $(CMOCKA_LIBS)
+    $(CMOCKA_LIBS)
 tests_unit_test_command_CFLAGS = $(sql_test_cflags)
 tests_unit_test_command_LDADD = $(command_test_ldadd)
 tests_unit_test_commands_CFLAGS = $(sql_test_cflags)

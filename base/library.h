@@ -1,0 +1,19 @@
+/* Libraries that are loaded when a process first needs them. One that brings a dozen others along costs every
+ * process milliseconds at its start and memory, also those that never call it. */
+#ifndef SLIPWAY_BASE_LIBRARY_H
+#define SLIPWAY_BASE_LIBRARY_H
+
+#include "base/err.h"
+
+#include <stddef.h>
+
+struct library_function {
+    const char *name;        /* as dlsym(3) takes it */
+    size_t offset;           /* of its pointer in the struct of all */
+};
+
+/* Loads the library of this soname and writes the addresses of v's n functions into *api, all or none. It is never
+ * unloaded. -1 with ERR_DOWN where it is missing or too old. */
+int library_load(const char *soname, const struct library_function *v, size_t n, void *api, struct err *err);
+
+#endif
