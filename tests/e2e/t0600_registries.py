@@ -4,7 +4,6 @@ import base64
 import json
 import pathlib
 import subprocess
-import urllib.request
 
 import harness
 from harness import ENV, TMP, TOP, Repo, Server, check, has, hello, new_name, page, refused, run, ssh
@@ -87,22 +86,6 @@ def test_no_pull():
             assert "refs/heads/main" not in repo.remote_refs()
         else:
             check(repo.push())
-
-
-def test_image_gone():
-    """a rollback to an image that the registry has lost says so, and what is live stays"""
-    repo = Repo(new_name())
-    for text in ("one", "two"):
-        repo.commit(text, hello(text))
-        check(repo.push())
-    image = check(ssh("releases:info", repo.app, "v1", "--json")).json()["image"]
-    host, _, path = image.partition("/")
-    name, _, digest = path.partition("@")
-    request = urllib.request.Request(f"http://{host}/v2/{name}/manifests/{digest}", method="DELETE")
-    with urllib.request.urlopen(request, timeout=10) as r:
-        assert r.status == 202
-    has(check(ssh("rollback", repo.app, "v1"), 1), "has no image", "v2 is still live")
-    page(repo.app, "two")
 
 
 def test_registry_down():
