@@ -113,13 +113,15 @@ def test_rollout_past_its_time():
 
 
 def test_no_room():
-    """an app that no machine has room for is refused with the reason"""
+    """an app that no node has room for is refused with the reason; one machine gives what it has"""
     with Server(release__cpu_request="500", release__cpu_limit="500"):
         repo = Repo(new_name())
         repo.commit("first", hello("one"))
-        r = refused(repo.push(), "v1 failed", "nothing is live")
-        has(r, "finds no node to run on" if ENV["SLIPWAY_TARGET"] == "kubernetes" else "CPUs")
-        assert repo.remote_refs() == {}
+        if ENV["SLIPWAY_TARGET"] == "kubernetes":
+            refused(repo.push(), "v1 failed", "finds no node to run on", "nothing is live")
+            assert repo.remote_refs() == {}
+        else:
+            check(repo.push())
 
 
 def test_submodule_and_lfs():
