@@ -112,13 +112,13 @@ static int live_run(struct command_ctx *c, const json_t *request, live_fn *fn, v
         return err_set(err, ERR_BUSY, "the server is stopping; try again in a moment");
     if (fd < 0)
         return err_set(err, ERR_DOWN, "the deployer does not answer; is `slipway serve` running? Try again in a moment");
-    if (ipc_write(fd, IPC_REQUEST, text, strlen(text), err) != 0) {
-        err->code = ERR_DOWN;
-        return err_wrap(err, "asking the deployer");
-    }
-    if (live_loop(&l, fd, err) != 0)
-        return -1;
-    return l.gone;
+    /* One that refuses answers without reading the question, which then can't be sent. */
+    (void) ipc_write(fd, IPC_REQUEST, text, strlen(text), NULL);
+    if (live_loop(&l, fd, err) == 0)
+        return l.gone;
+    if (err->code == ERR_DOWN && server_is_stopping(c->conf->state))
+        return err_set(err, ERR_BUSY, "the server is stopping; try again in a moment");
+    return -1;
 }
 
 int live_request(struct command_ctx *c, const json_t *request, live_fn *fn, void *arg, struct err *err)

@@ -44,8 +44,11 @@ def environment(app):
 
 
 def arrives(app, name, value):
-    """The live release has the variable; a pod that is on its way out may still answer for a moment."""
-    until(lambda: environment(app).get(name) == value, 10)
+    """The live release has the variable: its environment. A pod that is on its way out may still answer for a moment."""
+    def asked():
+        got = environment(app)
+        return got if got.get(name) == value else None
+    return until(asked, 10)
 
 
 def word(name, value):
@@ -77,8 +80,7 @@ def test_config_exact():
         last = i + 200 >= len(names)
         line = " ".join(word(n, values[n]) for n in names[i:i + 200])
         check(ssh("config:set", "-a", app, line, *([] if last else ["--no-restart"])))
-    arrives(app, names[-1], values[names[-1]])
-    got = environment(app)
+    got = arrives(app, names[-1], values[names[-1]])
     wrong = [n for n in names if got.get(n) != values[n]]
     assert not wrong, (len(wrong), wrong[0], values[wrong[0]], got.get(wrong[0]))
     shown = {v["name"]: v["value"] for v in check(ssh("config:list", app, "--show", "--json")).json()}
