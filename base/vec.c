@@ -43,6 +43,14 @@ void vec_addl(struct vec *v, ...)
     va_end(ap);
 }
 
+bool vec_has(const struct vec *v, const char *s)
+{
+    for (size_t i = 0; i < v->n; i++)
+        if (strcmp(v->v[i], s) == 0)
+            return true;
+    return false;
+}
+
 char *const *vec_argv(const struct vec *v)
 {
     static char *const empty[] = { NULL };

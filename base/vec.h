@@ -2,6 +2,7 @@
 #ifndef SLIPWAY_BASE_VEC_H
 #define SLIPWAY_BASE_VEC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct vec {
@@ -17,6 +18,9 @@ void vec_add(struct vec *v, const char *s);
 void vec_addf(struct vec *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Append each argument up to a NULL. */
 void vec_addl(struct vec *v, ...) __attribute__((sentinel));
+
+/* Is s one of the strings? */
+bool vec_has(const struct vec *v, const char *s);
 
 /* The strings as execve(2) wants them; {NULL} where empty. Valid until the next change. */
 char *const *vec_argv(const struct vec *v);

@@ -110,15 +110,6 @@ int docker_image_id(struct docker *d, const char *name, char ret[DIGEST_SIZE], s
     return rc;
 }
 
-static bool has(const struct vec *v, const char *s)
-{
-    for (size_t i = 0; i < v->n; i++) {
-        if (strcmp(v->v[i], s) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* The word `arg` in a command line. */
 static bool has_word(const char *line, const char *arg)
 {
@@ -152,7 +143,7 @@ static bool belongs(const json_t *c, const char *dir, const char *tag, const str
     if (has_word(json_str(c, "Command", ""), tag))
         return true;
     json_array_foreach(json_object_get(c, "Mounts"), i, m) {
-        if (below(json_str(m, "Source", ""), dir) || has(volumes, json_str(m, "Name", "")))
+        if (below(json_str(m, "Source", ""), dir) || vec_has(volumes, json_str(m, "Name", "")))
             return true;
     }
     return false;
@@ -166,7 +157,7 @@ static void add_volumes(const json_t *c, struct vec *volumes)
     json_array_foreach(json_object_get(c, "Mounts"), i, m) {
         const char *name = json_str(m, "Name", "");
 
-        if (own_volume(name) && !has(volumes, name))
+        if (own_volume(name) && !vec_has(volumes, name))
             vec_add(volumes, name);
     }
 }
@@ -225,7 +216,7 @@ int docker_clear(struct docker *d, const char *dir, const char *tag, struct err 
             if (*id == '\0' || !belongs(c, dir, tag, &volumes))
                 continue;
             add_volumes(c, &volumes);
-            if (!has(&ids, id))
+            if (!vec_has(&ids, id))
                 vec_add(&ids, id);
         }
     }

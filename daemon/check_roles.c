@@ -163,14 +163,6 @@ static void check_target(struct check *k, const struct conf *c, const char *name
         ops->close(t);
 }
 
-static bool is_used(const struct vec *used, const char *target)
-{
-    for (size_t i = 0; i < used->n; i++)
-        if (strcmp(used->v[i], target) == 0)
-            return true;
-    return false;
-}
-
 /* All that are configured, and those that apps are on. */
 static void check_targets(struct check *k, const struct conf *c)
 {
@@ -183,7 +175,7 @@ static void check_targets(struct check *k, const struct conf *c)
     if (s != NULL)
         store_close(s);
     for (const char *const *t = conf_targets; *t != NULL; t++)
-        if (conf_target_check(c, *t, NULL) == 0 || is_used(&used, *t))
+        if (conf_target_check(c, *t, NULL) == 0 || vec_has(&used, *t))
             check_target(k, c, *t);
 }
 

@@ -23,14 +23,6 @@ static int tasks_read(struct command_ctx *c, struct app_json *ret, struct err *e
     return rc;
 }
 
-static bool is_in(const struct vec *v, const char *s)
-{
-    for (size_t i = 0; i < v->n; i++)
-        if (strcmp(v->v[i], s) == 0)
-            return true;
-    return false;
-}
-
 static void task_show(struct command_ctx *c, struct table *t, json_t *all, const struct app_json_cron *task,
                       bool suspended)
 {
@@ -62,7 +54,7 @@ int cmd_cron_list(struct command_ctx *c, char *const *argv, int argc, struct err
     if (cron_suspended(c->store, c->app.id, &suspended, err) != 0 || tasks_read(c, &a, err) != 0)
         return -1;
     for (size_t i = 0; i < a.n_cron; i++)
-        task_show(c, &t, all, &a.cron[i], is_in(&suspended, a.cron[i].id));
+        task_show(c, &t, all, &a.cron[i], vec_has(&suspended, a.cron[i].id));
     if (c->json)
         (void) show_json(c, json_incref(all));
     else if (a.n_cron == 0)
@@ -121,7 +113,7 @@ static int task_change(struct command_ctx *c, const char *id, bool suspend, stru
     doing = xasprintf("%s cron task %s of %s", suspend ? "Suspending" : "Resuming", id, c->app.name);
     ask.description = description;
     ask.doing = doing;
-    ask.restart = is_in(&suspended, id) != suspend;
+    ask.restart = vec_has(&suspended, id) != suspend;
     if (release_ask(c, &ask, &made, err) != 0)
         return -1;
     free(made.url);

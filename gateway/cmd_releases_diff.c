@@ -45,15 +45,6 @@ static void names_release(struct names *n)
     vec_release(&n->all);
 }
 
-static json_t *list_json(const struct vec *v)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < v->n; i++)
-        (void) json_array_append_new(list, json_string(v->v[i]));
-    return list;
-}
-
 static json_t *formation_object(const struct formation *f)
 {
     json_t *o = json_object();
@@ -69,8 +60,8 @@ static json_t *diff_json(const struct release *a, const struct release *b, const
                      (json_int_t) a->version, "to", (json_int_t) b->version,
                      "commit", "from", show_json_text(a->commit), "to", show_json_text(b->commit),
                      "digest", "from", a->digest, "to", b->digest,
-                     "config", "added", list_json(&n->added), "removed", list_json(&n->removed), "changed",
-                     list_json(&n->changed),
+                     "config", "added", show_json_list(&n->added), "removed", show_json_list(&n->removed), "changed",
+                     show_json_list(&n->changed),
                      "formation", "from", formation_object(&a->formation), "to", formation_object(&b->formation),
                      "objects", objects);
 }

@@ -83,15 +83,6 @@ static json_t *ms_json(int64_t ms)
     return ms >= 0 ? json_integer(ms) : json_null();
 }
 
-static json_t *list_json(const struct vec *v)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < v->n; i++)
-        (void) json_array_append_new(list, json_string(v->v[i]));
-    return list;
-}
-
 static json_t *info_json(const struct info *i)
 {
     const struct release *r = &i->release;
@@ -99,8 +90,8 @@ static json_t *info_json(const struct info *i)
 
     for (size_t k = 0; k < r->processes.n; k++)
         (void) json_array_append_new(types, json_string(r->processes.v[k].type));
-    (void) json_object_set_new(o, "config_names", list_json(&i->names));
-    (void) json_object_set_new(o, "config_changed", list_json(&i->changed));
+    (void) json_object_set_new(o, "config_names", show_json_list(&i->names));
+    (void) json_object_set_new(o, "config_changed", show_json_list(&i->changed));
     (void) json_object_set_new(o, "processes", types);
     (void) json_object_set_new(o, "step", json_string(r->step));
     (void) json_object_set(o, "objects", i->objects);

@@ -159,15 +159,6 @@ void advert_release(struct advert *a)
     vec_release(&a->have);
 }
 
-static bool vec_has(const struct vec *v, const char *s)
-{
-    for (size_t i = 0; i < v->n; i++) {
-        if (strcmp(v->v[i], s) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* A build's private ref. */
 struct numbered { int64_t id; char oid[OID_HEX + 1]; };
 

@@ -47,6 +47,15 @@ json_t *show_json_text(const char *s)
     return text != NULL ? text : json_null(); /* not UTF-8 */
 }
 
+json_t *show_json_list(const struct vec *v)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < v->n; i++)
+        (void) json_array_append_new(list, json_string(v->v[i]));
+    return list;
+}
+
 struct show_text show_time(int64_t ms)
 {
     return time_text(ms, false);

@@ -73,14 +73,6 @@ static int task_start(struct target *t, struct store *s, const struct live *l, c
     return rc;
 }
 
-static bool is_in(const struct vec *v, const char *s)
-{
-    for (size_t i = 0; i < v->n; i++)
-        if (strcmp(v->v[i], s) == 0)
-            return true;
-    return false;
-}
-
 /* Seconds since 1970 when it is due next; -1. */
 static int64_t task_service(struct target *t, struct store *s, const struct live *l, const struct app_json_cron *task,
                             bool suspended, struct err *err)
@@ -124,7 +116,7 @@ static int64_t app_service(struct target *t, struct store *s, int64_t app_id)
     for (size_t i = 0; rc == 0 && i < l.app_json.n_cron; i++) {
         const struct app_json_cron *task = &l.app_json.cron[i];
         struct err why = ERR_INIT;
-        int64_t due = task_service(t, s, &l, task, is_in(&suspended, task->id), &why);
+        int64_t due = task_service(t, s, &l, task, vec_has(&suspended, task->id), &why);
 
         if (why.code != ERR_NONE)
             log_warn("%s: cron task %s: %s", l.app.name, task->id, why.msg);
