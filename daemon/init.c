@@ -6,6 +6,8 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "daemon/accounts.h"
+#include "daemon/admin_key.h"
+#include "daemon/ask.h"
 #include "daemon/hostkey.h"
 #include "daemon/state.h"
 #include "sql/seal.h"
@@ -19,8 +21,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define SYSTEMD_RUNS "/run/systemd/system" /* sd_booted(3) */
 #define CONFIG_MODE 0644         /* it names files with secrets and holds none; every role reads it */
-#define KEY_FILE_MAX (32 * 1024) /* the longest public keys have some 3 KiB */
 
 /* The configuration as a text, for comparing and writing; the caller frees it. */
 static char *conf_text(const struct conf *c)
@@ -46,9 +48,43 @@ static int conf_apply(struct conf *c, const struct init_options *o, struct err *
     return 0;
 }
 
-/* Reads the file, or makes it of the defaults and what was given. Where it is there already, what was given
- * must be what it says: it is a person's file, not to be rewritten. */
-static int config_make(struct conf *c, const struct init_options *o, struct err *err)
+/* Has nobody a key yet? A database that can't be read (of an older version, say) was made by an init with one. */
+static bool keyless(const struct conf *c)
+{
+    cleanup_free char *database = conf_state_path(c, "slipway.db");
+    struct key *keys = NULL;
+    struct store *s;
+    size_t n = 0;
+    bool none;
+
+    if (!path_exists(database))
+        return true;
+    if (store_open(c->state, true, &s, NULL) < 0)
+        return false;
+    none = keys_list(s, 0, &keys, &n, NULL) == 0 && n == 0;
+    store_close(s);
+    for (size_t i = 0; i < n; i++)
+        key_release(&keys[i]);
+    free(keys);
+    return none;
+}
+
+/* On a terminal, what nobody has said yet. All of it before anything is made. */
+static int questions(struct conf *c, const struct init_options *o, bool fresh, char **key, struct err *err)
+{
+    bool ask_admin = *key == NULL && keyless(c);
+
+    if (!ask_possible() || !(ask_admin || fresh))
+        return 0;
+    (void) printf("Enter takes what stands in brackets; Ctrl-C ends this with nothing changed.\n");
+    if (ask_admin && ask_key(key, err) < 0)
+        return -1;
+    return fresh ? ask_settings(c, o, err) : 0;
+}
+
+/* Reads the file, or makes it of the defaults, what was given and what is answered. Where it is there already, what was
+ * given must be what it says: it is a person's file, not to be rewritten. */
+static int config_make(struct conf *c, const struct init_options *o, char **key, struct err *err)
 {
     cleanup_free char *before = NULL, *after = NULL;
     bool there = path_exists(o->config);
@@ -64,7 +100,10 @@ static int config_make(struct conf *c, const struct init_options *o, struct err 
                 o->config);
         goto fail;
     }
+    if (questions(c, o, !there, key, err) < 0)
+        goto fail;
     if (!there) {
+        cleanup_free char *text = conf_text(c);
         cleanup_free char *folder = xstrdup(o->config);
         char *slash = strrchr(folder, '/');
 
@@ -73,7 +112,7 @@ static int config_make(struct conf *c, const struct init_options *o, struct err 
             if (!path_exists(folder) && path_mkdir(folder, 0755, err) < 0)
                 goto fail;
         }
-        if (path_write(o->config, after, strlen(after), CONFIG_MODE, err) < 0)
+        if (path_write(o->config, text, strlen(text), CONFIG_MODE, err) < 0)
             goto fail;
         (void) printf("made %s\n", o->config);
         conf_release(c);
@@ -110,25 +149,6 @@ static int files_set(const struct conf *c, struct err *err)
         if (!e->folder && state_entry_set(c, e, err) < 0)
             return -1;
     return 0;
-}
-
-/* Reads the key's line: the first that is neither empty nor a comment. */
-static int key_line(const char *file, struct buf *text, char **ret, struct err *err)
-{
-    if (strcmp(file, "-") == 0)
-        file = "/dev/stdin";
-    if (path_read(file, text, err) < 0)
-        return -1;
-    for (const char *at = buf_str(text); *at != '\0';) {
-        size_t n = strcspn(at, "\n");
-
-        if (n != 0 && *at != '#' && *at != '\r') {
-            *ret = xstrndup(at, n);
-            return 0;
-        }
-        at += n + (at[n] != '\0');
-    }
-    return err_set(err, ERR_USAGE, "%s holds no public key", file);
 }
 
 /* The user, and the key where it is not there yet. */
@@ -171,25 +191,21 @@ out:
     return rc;
 }
 
-static int admin_make(const struct conf *c, const struct init_options *o, struct err *err)
+static int admin_make(const struct conf *c, const struct init_options *o, const char *key, struct err *err)
 {
-    cleanup_free char *line = NULL;
-    cleanup_buf struct buf text;
     struct store *s;
     int rc;
 
-    buf_init(&text, KEY_FILE_MAX);
-    if (o->admin_key == NULL)
+    if (key == NULL)
         return 0;
-    if (user_name_check(o->admin_name, err) < 0 || key_line(o->admin_key, &text, &line, err) < 0
-        || store_open(c->state, false, &s, err) < 0)
+    if (store_open(c->state, false, &s, err) < 0)
         return -1;
-    rc = admin_add(s, o, line, err);
+    rc = admin_add(s, o, key, err);
     store_close(s);
     return rc;
 }
 
-static int init_all(struct conf *c, const struct init_options *o, struct err *err)
+static int init_all(struct conf *c, const struct init_options *o, const char *key, struct err *err)
 {
     if (geteuid() == 0) {
         if (accounts_make(c, err) < 0 || accounts_let_read(c, err) < 0)
@@ -202,27 +218,45 @@ static int init_all(struct conf *c, const struct init_options *o, struct err *er
     if (folders_make(c, err) < 0 || hostkey_make(c, err) < 0 || seal_init(c->state, err) < 0
         || store_migrate(c->state, err) < 0 || files_set(c, err) < 0)
         return -1;
-    return admin_make(c, o, err);
+    return admin_make(c, o, key, err);
+}
+
+/* What to type next. Where systemd runs, our unit is there with the default configuration. */
+static void next_say(const struct conf *c, const struct init_options *o)
+{
+    cleanup_free char *port = c->port != 22 ? xasprintf("-p %lld ", c->port) : xstrdup("");
+
+    (void) printf("ready. Next: slipway check --config %s\n", o->config);
+    if (path_exists(SYSTEMD_RUNS) && strcmp(o->config, CONFIG_DEFAULT) == 0)
+        (void) printf("      then: systemctl enable --now slipway\n");
+    else
+        (void) printf("      then: slipway serve --config %s\n", o->config);
+    if (ask_possible())
+        (void) printf("and, from where your key is: ssh %sgit@%s apps:create shop\n", port, c->host);
 }
 
 int init_run(const struct init_options *o)
 {
+    cleanup_free char *key = NULL;
     struct err err = ERR_INIT;
     struct conf c;
     int rc;
 
     (void) umask(077);
-    if (config_make(&c, o, &err) < 0) {
+    /* What is wrong with the admin is said before anything is made. */
+    if (user_name_check(o->admin_name, &err) < 0
+        || (o->admin_key != NULL && admin_key_read(o->admin_key, &key, &err) < 0)
+        || config_make(&c, o, &key, &err) < 0) {
         (void) fprintf(stderr, "slipway init: %s\n", err.msg);
         return (int) err.code;
     }
-    rc = init_all(&c, o, &err);
+    rc = init_all(&c, o, key, &err);
+    if (rc == 0)
+        next_say(&c, o);
     conf_release(&c);
     if (rc < 0) {
         (void) fprintf(stderr, "slipway init: %s\n", err.msg);
         return (int) err.code;
     }
-    (void) printf("ready. Next: slipway check --config %s\n"
-                  "      then: slipway serve --config %s\n", o->config, o->config);
     return 0;
 }

@@ -7,6 +7,8 @@ daemon_libdaemon_a_CFLAGS = $(daemon_cflags)
 daemon_libdaemon_a_SOURCES = \
     daemon/accounts.c daemon/accounts.h \
     daemon/admin.c daemon/admin.h \
+    daemon/admin_key.c daemon/admin_key.h \
+    daemon/ask.c daemon/ask.h \
     daemon/backoff.c daemon/backoff.h \
     daemon/check.c daemon/check.h \
     daemon/check_line.c daemon/check_line.h \

@@ -18,8 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONFIG_DEFAULT SLIPWAY_SYSCONFDIR "/slipway.conf"
-
 enum { OPT_CONFIG = 'c', OPT_STATE = 0x100, OPT_ADMIN_KEY, OPT_ADMIN_NAME, OPT_MAN };
 
 /* What all subcommands share. */
