@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""examples/ci: the shell script, and the steps of the workflows in a shell as the CI systems start it, from a clone that
+is one commit deep, with a deploy key and the server's host key pinned."""
+
+import pathlib
+import tempfile
+
+import yaml
+
+import harness
+from harness import HOST, PORT, TMP, TOP, Repo, check, has, hello, new_key, new_name, page, ssh
+
+CI = TOP / "examples" / "ci"
+DEPLOY_KEY = "keys:add {0}-ci --deploy {0} --expires 90d"
+
+repo = None
+values = {}
+
+
+def setup():
+    """An app, the repository that people push to elsewhere, and the three values that a job is given."""
+    global repo
+    repo = Repo(new_name("ci"))
+    key = new_key("ci")
+    check(ssh("apps:create", repo.app))
+    check(ssh(DEPLOY_KEY.format(repo.app), stdin=key.with_suffix(".pub").read_bytes()))
+    known = harness.run(["ssh-keygen", "-F", f"[{HOST}]:{PORT}", "-f", TMP / "known_hosts"])
+    values.update(SLIPWAY_URL=f"ssh://git@{HOST}:{PORT}/{repo.app}", SLIPWAY_KEY=key.read_text().rstrip("\n"),
+                  SLIPWAY_KNOWN_HOSTS="\n".join(line for line in check(known).out.splitlines() if line[0] != "#"))
+
+
+def clone():
+    """What a job finds: one commit, no branch."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="ci-", dir=TMP)) / "work"
+    check(harness.run(["git", "clone", "-q", "--depth", "1", f"file://{repo.path}", path]))
+    check(harness.run(["git", "checkout", "-q", "--detach"], cwd=path))
+    assert check(harness.run(["git", "rev-list", "--count", "HEAD"], cwd=path)).out.strip() == "1"
+    return path
+
+
+def plain(env):
+    return harness.run(["sh", CI / "deploy.sh"], cwd=clone(), env=env)
+
+
+def github(env):
+    """Its steps, as a runner does them: `bash -e FILE`, with the environment that the step names."""
+    job = yaml.safe_load((CI / "github.yml").read_text())["jobs"]["deploy"]
+    steps = [s for s in job["steps"] if "run" in s]
+    assert len(steps) == 1 and job["steps"][0]["uses"].startswith("actions/checkout@"), job
+    path = clone()
+    with tempfile.TemporaryDirectory(dir=TMP) as temp:
+        full = {"RUNNER_TEMP": temp, "CI": "true", "GITHUB_ACTIONS": "true"}
+        for name, text in steps[0]["env"].items():
+            kind = "secrets" if name == "SLIPWAY_KEY" else "vars"
+            assert text == f"${{{{ {kind}.{name} }}}}", (name, text)
+            full[name] = env[name]
+        script = pathlib.Path(temp) / "step.sh"
+        script.write_text(steps[0]["run"])
+        return harness.run(["bash", "-e", script], cwd=path, env=full)
+
+
+def gitlab(env):
+    """Its script, line by line in one shell that ends at the first that fails; a variable of the type File is a path. The
+    installation of git and ssh is the image's matter."""
+    job = yaml.safe_load((CI / "gitlab-ci.yml").read_text())["deploy"]
+    path = clone()
+    with tempfile.TemporaryDirectory(dir=TMP) as temp:
+        full = {"CI": "true", "GITLAB_CI": "true", **job["variables"], "SLIPWAY_URL": env["SLIPWAY_URL"]}
+        for name in ("SLIPWAY_KEY", "SLIPWAY_KNOWN_HOSTS"):
+            file = pathlib.Path(temp) / name
+            file.write_text(env[name] + "\n")
+            file.chmod(0o666)
+            full[name] = str(file)
+        return harness.run(["sh", "-ec", "\n".join(job["script"])], cwd=path, env=full)
+
+
+def live():
+    info = check(ssh("apps:info", repo.app, "--json")).json()
+    return info["release"], info["commit"]
+
+
+JOBS = {"deploy.sh": plain, "github.yml": github, "gitlab-ci.yml": gitlab}
+
+
+def test_live():
+    """after somebody's push of the whole history, each job deploys its commit, and ends with 0 also when run again"""
+    setup()
+    repo.commit("zero", hello("by hand"))
+    repo.commit("first", hello("by hand, again"))
+    check(repo.push())
+    for name, job in JOBS.items():
+        commit = repo.commit(name, hello(f"by {name}"))
+        has(check(job(values)), "is live")
+        page(repo.app, f"by {name}")
+        assert check(ssh("releases", repo.app, "--json")).json()[0]["commit"] == commit
+    has(check(plain(values)), "up-to-date")
+
+
+def test_failure():
+    """a build that fails, or a push that is refused, fails the job, and the old release serves"""
+    before = live()
+    repo.commit("no such module", {"requirements.txt": "no-such-module @ file:///nowhere\n"})
+    r = plain(values)
+    assert r.code == 1, r
+    has(r, "remote rejected")
+    (repo.path / "requirements.txt").unlink()
+    repo.commit("not JSON", {"app.json": "{"})
+    for job in (github, gitlab):
+        r = job(values)
+        assert r.code == 1, r
+        has(r, "remote rejected", "app.json")
+    assert live() == before
+    page(repo.app, "by gitlab-ci.yml")
+
+
+def test_strangers():
+    """another server's host key, and a key that the app has no use for, fail the job before anything is sent"""
+    before = live()
+    (repo.path / "app.json").unlink()
+    repo.commit("good", hello("not to be seen"))
+    other = new_key("ci-other")
+    kind, blob = other.with_suffix(".pub").read_text().split()[:2]
+    wrong = {"SLIPWAY_KNOWN_HOSTS": f"[{HOST}]:{PORT} {kind} {blob}"}, {"SLIPWAY_KEY": other.read_text()}
+    for job in JOBS.values():
+        for change in wrong:
+            r = job({**values, **change})
+            assert r.code == 128, r
+    assert live() == before
+    page(repo.app, "by gitlab-ci.yml")
+
+
+def test_shellcheck():
+    """shellcheck finds nothing in the script"""
+    check(harness.run(["shellcheck", CI / "deploy.sh"]))
+
+
+harness.main(globals())
