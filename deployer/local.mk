@@ -7,6 +7,7 @@ deployer_libdeployer_a_SOURCES = \
     deployer/one_off.c deployer/one_off.h \
     deployer/rfc3339.c deployer/rfc3339.h \
     deployer/stream.c deployer/stream.h \
+    deployer/stream_plan.c deployer/stream_plan.h \
     deployer/stream_run.c deployer/stream_run.h \
     deployer/target.c deployer/target.h \
     deployer/target_document.c \

@@ -183,14 +183,41 @@ static int publish(struct work *w, struct err *err)
     return oci_manifest_put(w->target, w->to.repository, tag, &w->manifests[w->n_manifests - 1], err);
 }
 
+/* The release registry is another one than the build registry. */
+static bool has_other(const struct publish *p)
+{
+    return p->conf->release_registry != NULL && p->conf->release_registry[0] != '\0';
+}
+
+static int place_read(const struct publish *p, struct image_ref *ret, struct err *err)
+{
+    cleanup_free char *name = has_other(p) ? xasprintf("%s/%s", p->conf->release_registry, p->app)
+                            : p->foreign ? xasprintf("%s/%s", p->conf->registry, p->app) : xstrdup(p->source_image);
+
+    return image_ref_parse(name, ret, err);
+}
+
+static char *image_text(const struct image_ref *to, const struct publish *p)
+{
+    return xasprintf("%s/%s@%s", to->registry, to->repository, p->digest);
+}
+
+int publish_name(const struct publish *p, char **ret_image, struct err *err)
+{
+    struct image_ref to;
+
+    if (place_read(p, &to, err) < 0)
+        return -1;
+    *ret_image = image_text(&to, p);
+    return 0;
+}
+
 static int open_both(struct work *w, struct err *err)
 {
     const struct publish *p = w->p;
-    bool other = p->conf->release_registry != NULL && p->conf->release_registry[0] != '\0';
-    cleanup_free char *name = other ? xasprintf("%s/%s", p->conf->release_registry, p->app)
-                            : p->foreign ? xasprintf("%s/%s", p->conf->registry, p->app) : xstrdup(p->source_image);
+    bool other = has_other(p);
 
-    if (image_ref_parse(p->source_image, &w->from, err) < 0 || image_ref_parse(name, &w->to, err) < 0)
+    if (image_ref_parse(p->source_image, &w->from, err) < 0 || place_read(p, &w->to, err) < 0)
         return -1;
     w->target = open_registry(p, other ? OF_RELEASE : OF_BUILD, w->to.registry, NULL, err);
     if (w->target == NULL)
@@ -211,7 +238,7 @@ int publish_image(const struct publish *p, char **ret_image, struct err *err)
     if (rc == 0)
         rc = publish(w, err);
     if (rc == 0)
-        *ret_image = xasprintf("%s/%s@%s", w->to.registry, w->to.repository, p->digest);
+        *ret_image = image_text(&w->to, p);
     for (size_t i = 0; i < w->n_manifests; i++)
         oci_manifest_release(&w->manifests[i]);
     free(w->blobs);

@@ -19,6 +19,9 @@ struct publish {
     const struct target_call *call;
 };
 
+/* The name that publish_image gives it, without asking a registry: the caller frees it. */
+int publish_name(const struct publish *p, char **ret_image, struct err *err);
+
 /* Copies the manifest or index with all that it names: only missing blobs, four at a time, mounted where both
  * registries are one host, each digest checked while it streams, tried again after a cut; then tags it. Where
  * both are the same it is a tag alone. Doing it again copies nothing. *ret_image: host/name@sha256:…, the

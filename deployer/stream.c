@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "deployer/config_open.h"
+#include "deployer/stream_plan.h"
 #include "deployer/stream_run.h"
 #include "deployer/target.h"
 #include "sql/seal.h"
@@ -71,6 +72,7 @@ int stream_request_read(const json_t *doc, struct stream_request *ret, struct er
         [STREAM_LIST] = "list", [STREAM_LOGS] = "logs", [STREAM_RESTART] = "restart",
         [STREAM_CONFIG] = "config", [STREAM_RUN] = "run", [STREAM_EXEC] = "exec",
         [STREAM_RUN_LIST] = "run-list", [STREAM_RUN_LOGS] = "run-logs", [STREAM_RUN_STOP] = "run-stop",
+        [STREAM_PLAN] = "plan",
     };
     const char *op = json_str(doc, "op", "");
     struct stream_request r = { 0 };
@@ -251,6 +253,19 @@ static int serve_run(struct stream *s, const struct target_ops *ops, struct targ
     return rc;
 }
 
+static int serve_plan(struct stream *s, const struct target_ops *ops, struct target *t, struct err *err)
+{
+    json_auto_t *all = NULL;
+    struct stream_plan q;
+    int rc = stream_plan_read(s->request, &q, err);
+
+    if (rc == 0) {
+        rc = stream_plan_make(s->conf, s->store, &s->app, &q, ops, t, &all, err);
+        stream_plan_release(&q);
+    }
+    return rc == 0 ? send_json(s, all, err) : -1;
+}
+
 static bool is_named(const json_t *names, const char *name)
 {
     const json_t *v;
@@ -314,6 +329,7 @@ static int serve_target(struct stream *s, struct err *err)
     rc = s->request->op == STREAM_LIST ? serve_list(s, ops, t, err)
        : s->request->op == STREAM_LOGS ? serve_logs(s, ops, t, err)
        : s->request->op == STREAM_RESTART ? serve_restart(s, ops, t, err)
+       : s->request->op == STREAM_PLAN ? serve_plan(s, ops, t, err)
                                           : serve_run(s, ops, t, err);
     ops->close(t);
     return rc;

@@ -43,6 +43,18 @@ const struct target_ops *target_find(const char *name)
     return NULL;
 }
 
+void target_plan_add(json_t *all, const char *kind, const char *name, json_t *before, json_t *after, const char *note)
+{
+    if (note == NULL && ((before == NULL && after == NULL) || json_equal(before, after))) {
+        json_decref(before);
+        json_decref(after);
+        return;
+    }
+    json_array_append_new(all, json_pack("{s:s, s:s, s:o, s:o, s:s?}", "kind", kind, "name", name,
+                                         "before", before != NULL ? before : json_null(),
+                                         "after", after != NULL ? after : json_null(), "note", note));
+}
+
 void target_instance_release(struct target_instance *i)
 {
     free(i->name);

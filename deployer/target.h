@@ -151,6 +151,12 @@ struct target_ops {
     int (*watch)(struct target *t, const struct target_release *r, const struct target_call *c,
                  int64_t timeout_ms, struct err *err);
 
+    /* What applying the release would change; changes nothing. *ret: an array, an object for each change
+     * (target_plan_add), the caller decrefs it. items: the inventory. Where applying would fail for what is known
+     * already, that is the error, or stands in the object's note. */
+    int (*plan)(struct target *t, const struct target_release *r, const struct inventory_item *items, size_t n_items,
+                json_t **ret, struct err *err);
+
     /* Removes objects of the inventory (only if the uid is still the stored one); removed is called for each that is gone. */
     int (*prune)(struct target *t, const struct app *app, const struct inventory_item *v, size_t n,
                  target_object_fn *removed, void *removed_arg, struct err *err);
@@ -197,6 +203,11 @@ void target_print_markdown(struct buf *out);
 
 /* The targets, in the table's order, ended by NULL. */
 extern const struct target_ops *const target_all[];
+
+/* Adds {"kind", "name", "before": …, "after": …, "note": text or null}: an object as it is (NULL: it isn't there) and as
+ * it would be (NULL: it goes away), without what the target writes into it by itself and without values of the
+ * config. Takes both documents. Nothing is added where they are equal. note: what else has to be known; NULL. */
+void target_plan_add(json_t *all, const char *kind, const char *name, json_t *before, json_t *after, const char *note);
 
 void target_one_off_release(struct target_one_off *o);
 

@@ -242,6 +242,8 @@ int cmd_builds_attach(struct command_ctx *c, char *const *argv, int argc, struct
         rc = err_set(err, ERR_FAILED, "build %lld %s: %s", (long long) id,
                      end.state == BUILD_FAILED ? "failed" : "was canceled",
                      end.reason != NULL ? end.reason : "no reason was given");
+    else if (end.state == BUILD_PLANNED)
+        rc = err_set(err, ERR_FAILED, "build %lld was planned with, and nothing was released", (long long) id);
     build_release(&end);
     return rc;
 }

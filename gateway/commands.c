@@ -66,6 +66,14 @@ const struct command commands[] = {
       "    apps:move shop --to kubernetes\n"
       "    apps:move --all --to kubernetes",
       cmd_apps_move },
+    { "apps:plan", NULL, CMD_APP, ROLE_VIEW, "APP",
+      "Show what the app's next release would change, and change nothing",
+      "The live release's image with the config, counts and settings of now is compared with what runs: so this shows\n"
+      "config that was set without a restart, and what somebody has changed by other means. \"-\" is what is there, \"+\" what\n"
+      "would be; of the config there are names only. On Kubernetes the cluster itself answers (a dry run). What stands\n"
+      "behind \"!\" would make the release fail, or stay. The same of a push: git push -o plan.\n\n"
+      "    apps:plan shop",
+      cmd_apps_plan },
     { "apps:unlock", NULL, CMD_APP | CMD_AUDIT, ROLE_OWN, "APP",
       "Accept pushes to an app again",
       "    apps:unlock shop",

@@ -53,7 +53,7 @@ int deploy_queue(struct store *s, struct command_io *io, struct build_new *b, co
     int rc = store_enter(s, &own, err);
 
     b->app_json = kept;
-    if (rc == 0)
+    if (rc == 0 && !b->plan)
         rc = deploy_app_json(s, b->app_id, a, &said, err);
     if (rc == 0)
         rc = builds_queue(s, b, ret_id, err);

@@ -17,7 +17,8 @@ int deploy_env_check(struct store *s, const struct app *app, const struct app_js
 /* In a transaction: before the first release goes live, the config and the counts that app.json brings. *ret_said: lines
  * for the person, also app.json's warnings. */
 int deploy_app_json(struct store *s, int64_t app_id, const struct app_json *a, struct vec *ret_said, struct err *err);
-/* Both are one: the build is queued, with what app.json says (b->app_json is set here), which is said to io. */
+/* Both are one: the build is queued, with what app.json says (b->app_json is set here), which is said to io. One that is
+ * only planned with brings nothing. */
 int deploy_queue(struct store *s, struct command_io *io, struct build_new *b, const struct app_json *a, int64_t *ret_id,
                  struct err *err);
 

@@ -24,13 +24,14 @@ gateway_libgateway_a_SOURCES = \
     gateway/listener.c \
     gateway/live.h \
     gateway/pktline.c gateway/pktline.h \
+    gateway/plan.c gateway/plan.h gateway/plan_diff.c gateway/plan_diff.h \
     gateway/policy.c gateway/policy.h \
     gateway/push.c gateway/push.h \
     gateway/quarantine.c gateway/quarantine.h \
     gateway/cmd_cron.c \
     gateway/receive.c gateway/receive.h \
     gateway/receive_check.c \
-    gateway/receive_finish.c \
+    gateway/receive_finish.c gateway/receive_plan.c \
     gateway/refs.c gateway/refs.h \
     gateway/repack.c \
     gateway/request.c gateway/request.h \
@@ -57,6 +58,7 @@ gateway_libgateway_a_SOURCES += \
     gateway/cmd_keys.c \
     gateway/cmd_logs.c \
     gateway/cmd_move.c \
+    gateway/cmd_plan.c \
     gateway/cmd_ps.c gateway/cmd_ps.h \
     gateway/cmd_ps_stop.c \
     gateway/cmd_releases.c \

@@ -1,5 +1,5 @@
 /* The state of one push while it is served. Internal: receive.c leads through it, receive_check.c decides
- * on the commands, receive_finish.c takes in, queues and waits. */
+ * on the commands, receive_finish.c takes in, queues and waits, receive_plan.c does what -o plan asks for. */
 #ifndef SLIPWAY_GATEWAY_RECEIVE_H
 #define SLIPWAY_GATEWAY_RECEIVE_H
 
@@ -28,7 +28,7 @@ struct receive {
     struct sideband_io sideband;
 
     struct push_ref *deploy; /* the command for the deploy branch; NULL: none */
-    bool no_cache, detach;   /* push options */
+    bool no_cache, detach, plan; /* push options */
     char *message;           /* borrowed from push.options; NULL: none */
     struct policy_result policy;
     uint64_t pack_bytes;
@@ -43,6 +43,11 @@ void receive_new_app_release(struct receive *r);
 
 /* Push options, and for each command whether it is allowed; reasons are set in the refs. */
 void receive_check(struct receive *r);
+
+/* receive_plan.c: refuses what can't be planned; says what the built image's release would change, and refuses all refs.
+ * -1: nobody is there. */
+void receive_plan_check(struct receive *r);
+int receive_plan_show(struct receive *r, const struct build *b);
 
 /* Creates the app where it is new, moves the objects in, makes and moves tags (without --atomic), and all
  * refs where nothing is built. */

@@ -18,11 +18,13 @@ static void check_options(struct receive *r)
             r->no_cache = true;
         } else if (strcmp(o, "detach") == 0) {
             r->detach = true;
+        } else if (strcmp(o, "plan") == 0) {
+            r->plan = true;
         } else if (strncmp(o, "message=", 8) == 0) {
             r->message = o + 8;
         } else {
             (void) snprintf(shown, sizeof(shown), "%s", o);
-            push_refuse_all(p, "push option \"%s\" is not known; known are message=TEXT, no-cache, detach", shown);
+            push_refuse_all(p, "push option \"%s\" is not known; known are message=TEXT, no-cache, detach, plan", shown);
         }
     }
 }
@@ -85,6 +87,8 @@ void receive_check(struct receive *r)
             push_refuse(&p->refs[i], "it stands more than once in this push");
         check_ref(r, &p->refs[i]);
     }
+    if (r->plan)
+        receive_plan_check(r);
     if (p->atomic && push_any_refused(p))
         push_refuse_all(p, "atomic push failed");
 }

@@ -27,7 +27,7 @@ void receive_audit(struct receive *r, int result)
 {
     const struct push_ref *ref = r->deploy != NULL ? r->deploy : &r->push.refs[0];
     char verb[] = "push";
-    cleanup_free char *build = r->build_id != 0 ? xasprintf(" build %" PRId64, r->build_id) : xstrdup("");
+    cleanup_free char *build = r->build_id != 0 ? xasprintf(" build %" PRId64 "%s", r->build_id, r->plan ? " (plan)" : "") : xstrdup("");
     cleanup_free char *detail = xasprintf("%s %.12s%s%s%s", ref->name, ref->new, build,
                                           ref->reason != NULL ? ": " : "", ref->reason != NULL ? ref->reason : "");
     struct err err = ERR_INIT;
@@ -214,6 +214,7 @@ static int queue(struct receive *r, int64_t *ret_id, struct err *err)
         .message = r->message != NULL ? r->message : r->policy.subject,
         .shallow = r->cut,
         .no_cache = r->no_cache,
+        .plan = r->plan,
     };
 
     if (deploy_queue(r->s->store, &r->sideband.io, &b, &r->policy.app_json, ret_id, err) < 0)
@@ -263,10 +264,12 @@ static int wait_build(struct receive *r, int64_t id)
     if (rc == 0) {
         if (b.state == BUILD_LIVE)
             deploy_project(r->s->conf, r->s->store, r->app.id);
+        else if (b.state == BUILD_PLANNED)
+            rc = receive_plan_show(r, &b);
         else
             refuse_failed(r, &b);
         build_release(&b);
-        return 0;
+        return rc;
     }
     if (rc == 2) {
         push_refuse(r->deploy, "the server is stopping; build %" PRId64 " goes on when it is back; see: "
@@ -320,10 +323,12 @@ int receive_finish(struct receive *r)
         update_refs(r, false);
         return 0;
     }
-    if (!r->push.atomic)
+    if (!r->push.atomic && !r->plan)
         update_refs(r, true);
     if (deploy(r) < 0)
         return -1;
+    if (r->plan) /* also the tags */
+        push_refuse_all(&r->push, "nothing was planned, and nothing was changed");
     if (r->push.atomic) {
         if (r->deploy->reason != NULL)
             push_refuse_all(&r->push, "atomic push failed");

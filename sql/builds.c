@@ -10,7 +10,7 @@
 #define BUILD_COLUMNS "SELECT b.id, b.app_id, a.name, b.user_name, b.branch, b.old_commit, b.commit_id, b.tree_id, " \
     "b.message, b.user_id, b.shallow, b.no_cache, b.cancel, b.config_version, b.state, b.attempts, b.input_hash, " \
     "b.image, b.digest, b.processes, b.reason, b.reused_from, b.exit_code, b.release_id, b.created_at, " \
-    "b.started_at, b.built_at, b.ended_at, b.app_json FROM builds b JOIN apps a ON a.id = b.app_id "
+    "b.started_at, b.built_at, b.ended_at, b.app_json, b.plan FROM builds b JOIN apps a ON a.id = b.app_id "
 
 static int build_fill(sqlite3_stmt *st, struct build *b, struct err *err)
 {
@@ -45,6 +45,9 @@ static int build_fill(sqlite3_stmt *st, struct build *b, struct err *err)
     b->built_at = sqlite3_column_int64(st, 26);
     b->ended_at = sqlite3_column_int64(st, 27);
     b->app_json = store_text(st, 28);
+    b->plan = sqlite3_column_int(st, 29) != 0;
+    if (b->state == BUILD_CANCELED && b->plan && b->digest != NULL)
+        b->state = BUILD_PLANNED;
     return 0;
 }
 
@@ -97,11 +100,11 @@ static int builds_queue_in(struct store *s, const struct build_new *b, int64_t *
         rc = err_set(err, ERR_BUSY, "%s is locked by %s: %s", a.name, a.locked_by, a.lock_reason);
     else
         rc = store_exec(s, err, "INSERT INTO builds (app_id, user_id, user_name, branch, old_commit, commit_id, "
-                        "tree_id, shallow, message, no_cache, app_json, config_version, state, created_at) "
-                        "VALUES (?, nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?)", "iisssssisisii",
+                        "tree_id, shallow, message, no_cache, plan, app_json, config_version, state, created_at) "
+                        "VALUES (?, nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?)", "iisssssisiisii",
                         b->app_id, b->user_id, b->user, b->branch, b->old_commit, b->commit, b->tree,
                         (int64_t) b->shallow, b->message != NULL ? b->message : "", (int64_t) b->no_cache,
-                        b->app_json, a.config_version, store_now());
+                        (int64_t) b->plan, b->app_json, a.config_version, store_now());
     app_release(&a);
     if (rc != 0)
         return -1;
@@ -268,20 +271,24 @@ static int builds_built_in(struct store *s, const struct lease *me, int64_t id, 
                            int64_t *ret_release_id, struct err *err)
 {
     struct build b;
-    int rc;
+    bool plan;
+    int rc = 0;
 
     if (leased_held(s, LEASED_BUILD, id, me, err) != 0 || builds_get(s, id, &b, err) != 0)
         return -1;
-    rc = release_from_build(s, &b, image, digest, processes_json, ret_release_id, err);
+    plan = b.plan;
+    *ret_release_id = 0;
+    if (!plan)
+        rc = release_from_build(s, &b, image, digest, processes_json, ret_release_id, err);
     build_release(&b);
     if (rc != 0)
         return -1;
     if (store_exec(s, err, "UPDATE builds SET image = ?, digest = ?, processes = ?, input_hash = ?, "
-                   "reused_from = nullif(?, 0), exit_code = 0, built_at = ?, release_id = ? WHERE id = ?",
+                   "reused_from = nullif(?, 0), exit_code = 0, built_at = ?, release_id = nullif(?, 0) WHERE id = ?",
                    "ssssiiii", image, digest, processes_json, input_hash, reused_from, store_now(), *ret_release_id,
                    id) != 0)
         return -1;
-    return build_move(s, id, BUILD_BUILT, NULL, err);
+    return plan ? build_move(s, id, BUILD_CANCELED, "planned only", err) : build_move(s, id, BUILD_BUILT, NULL, err);
 }
 
 int builds_built(struct store *s, const struct lease *me, int64_t id, const char *image, const char *digest,

@@ -103,6 +103,7 @@ extern const struct state_change build_changes[], release_changes[];
 
 enum build_state {
     BUILD_QUEUED, BUILD_BUILDING, BUILD_BUILT, BUILD_RELEASING, BUILD_LIVE, BUILD_FAILED, BUILD_CANCELED,
+    BUILD_PLANNED, /* in its row 'canceled', plan and a digest */
 };
 const char *build_state_name(enum build_state s);
 bool build_state_ended(enum build_state s);
@@ -114,6 +115,7 @@ struct build {
     char *app, *user, *branch, *old_commit, *commit, *tree, *message;
     int64_t user_id;
     bool shallow, no_cache, cancel;
+    bool plan;               /* makes no release */
     int64_t config_version;
     enum build_state state;
     int attempts;

@@ -9,7 +9,7 @@
 static const char *const build_names[] = {
     [BUILD_QUEUED] = "queued",       [BUILD_BUILDING] = "building", [BUILD_BUILT] = "built",
     [BUILD_RELEASING] = "releasing", [BUILD_LIVE] = "live",         [BUILD_FAILED] = "failed",
-    [BUILD_CANCELED] = "canceled",
+    [BUILD_CANCELED] = "canceled",   [BUILD_PLANNED] = "planned",
 };
 
 static const char *const release_names[] = {
@@ -25,7 +25,7 @@ const struct state_change build_changes[] = {
     { BUILD_BUILDING, BUILD_QUEUED, "handed back by a server that stops" },
     { BUILD_BUILDING, BUILD_BUILT, "the image is published; its release is made" },
     { BUILD_BUILDING, BUILD_FAILED, "the build failed" },
-    { BUILD_BUILDING, BUILD_CANCELED, "canceled while it ran" },
+    { BUILD_BUILDING, BUILD_CANCELED, "canceled while it ran, or only planned with" },
     { BUILD_BUILT, BUILD_RELEASING, "its release began" },
     { BUILD_BUILT, BUILD_FAILED, "its release failed before it began" },
     { BUILD_BUILT, BUILD_CANCELED, "its release was canceled before it began" },
@@ -65,7 +65,7 @@ const char *build_state_name(enum build_state s)
 
 bool build_state_ended(enum build_state s)
 {
-    return s == BUILD_LIVE || s == BUILD_FAILED || s == BUILD_CANCELED;
+    return s == BUILD_LIVE || s == BUILD_FAILED || s == BUILD_CANCELED || s == BUILD_PLANNED;
 }
 
 int build_state_parse(const char *name, enum build_state *ret, struct err *err)

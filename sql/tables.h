@@ -98,6 +98,7 @@ struct build_new {
     const char *user, *branch, *old_commit, *commit, *tree, *message;
     const char *app_json;    /* what its release keeps of app.json (app_json_kept); NULL: nothing */
     bool shallow, no_cache;
+    bool plan;               /* its image is built, and that is all */
 };
 /* ERR_BUSY where the app is locked, ERR_NOT_FOUND where it is being destroyed. Inside the caller's transaction, or its
  * own where none is open. */
@@ -112,7 +113,8 @@ int builds_ahead(struct store *s, int64_t id, struct build **ret, size_t *ret_n,
 int builds_lease(struct store *s, const struct lease *me, struct build *ret, struct err *err);
 int builds_renew(struct store *s, const struct lease *me, int64_t id, bool *ret_cancel, struct err *err);
 /* building → built: digest known; makes the release row (next version, config and formation of now) in the
- * same transaction and wakes the deployer. Only the lease's holder may (ERR_BUSY otherwise). */
+ * same transaction and wakes the deployer. One that is only planned with has ended then, and *ret_release_id is 0.
+ * Only the lease's holder may (ERR_BUSY otherwise). */
 int builds_built(struct store *s, const struct lease *me, int64_t id, const char *image, const char *digest,
                  const char *processes_json, const char *input_hash, int64_t reused_from,
                  int64_t *ret_release_id, struct err *err);

@@ -109,7 +109,7 @@ static void wanted_release(struct wanted *w)
     free(w->v);
 }
 
-static int instances(const struct release *r, const char *process)
+int deploy_count(const struct release *r, const char *process)
 {
     int count = formation_count(&r->formation, process);
 
@@ -129,7 +129,7 @@ static int wanted_make(const struct container_input *in, struct wanted *ret, str
             return -1;
         }
         w.v[w.n].process = p->v[i].type;
-        w.v[w.n].count = instances(in->release, p->v[i].type);
+        w.v[w.n].count = deploy_count(in->release, p->v[i].type);
         container_template(w.bodies[w.n], w.v[w.n].template);
         w.n++;
     }

@@ -77,6 +77,8 @@ int deploy_input(struct target *t, const struct target_release *r, const char *n
                   struct err *err);
 /* True for process types that run all the time. */
 bool deploy_is_service(const char *process);
+/* How many instances of it a release has: what the formation says, else 1 of web and 0 of others. */
+int deploy_count(const struct release *r, const char *process);
 
 /* --- wait.c */
 
@@ -115,6 +117,8 @@ int docker_release_command(struct target *t, const struct target_release *r, con
                            const struct target_call *c, int64_t timeout_ms, struct err *err);
 int docker_list(struct target *t, const struct app *app, struct target_instance **ret, size_t *ret_n,
                 struct err *err);
+int docker_plan(struct target *t, const struct target_release *r, const struct inventory_item *items, size_t n_items,
+                json_t **ret, struct err *err);
 int docker_logs(struct target *t, const struct app *app, const struct target_logs *q,
                 const struct target_stream *io, struct err *err);
 int docker_check(struct target *t, target_say_fn *say, void *say_arg, struct err *err);

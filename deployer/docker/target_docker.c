@@ -42,9 +42,7 @@ static int docker_open(const struct conf *c, struct target **ret, struct err *er
 /* True where the release has an instance of web. */
 static bool has_web(const struct release *r)
 {
-    int count = formation_count(&r->formation, PROCESS_WEB);
-
-    return processes_find(&r->processes, PROCESS_WEB) != NULL && count != 0;
+    return processes_find(&r->processes, PROCESS_WEB) != NULL && deploy_count(r, PROCESS_WEB) > 0;
 }
 
 /* True where nothing of it shall run. */
@@ -52,9 +50,8 @@ static bool is_empty(const struct release *r)
 {
     for (size_t i = 0; i < r->processes.n; i++) {
         const char *type = r->processes.v[i].type;
-        int count = formation_count(&r->formation, type);
 
-        if (deploy_is_service(type) && (count > 0 || (count < 0 && strcmp(type, PROCESS_WEB) == 0)))
+        if (deploy_is_service(type) && deploy_count(r, type) > 0)
             return false;
     }
     return true;
@@ -175,6 +172,7 @@ const struct target_ops target_docker = {
     .release_command = docker_release_command,
     .apply = docker_apply,
     .watch = docker_watch,
+    .plan = docker_plan,
     .prune = docker_prune,
     .remove = docker_remove,
     .list = docker_list,

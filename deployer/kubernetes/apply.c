@@ -101,7 +101,7 @@ int64_t generation_get(const struct target *t, const char *process)
 
 /* --- objects */
 
-static char *apply_path(const json_t *doc, bool force)
+char *apply_path(const json_t *doc, bool force)
 {
     const struct kind *k = kind_find(json_str(doc, "apiVersion", ""), json_str(doc, "kind", ""));
     cleanup_free char *path = kind_path(k, json_str(doc, "metadata.namespace", ""),
@@ -226,17 +226,12 @@ static bool has_labels(const json_t *live, const json_t *doc)
 }
 
 /* A namespace that exists and isn't ours is never taken over: apps:destroy would delete it. */
-static int namespace_apply(struct target *t, const struct target_release *r,
-                           const struct rendering *g, target_object_fn *object, void *object_arg,
-                           struct err *err)
+int namespace_read(struct target *t, const struct rendering *g, json_t **ret, struct err *err)
 {
-    json_t *doc = g->manifest.namespace_;
     cleanup_free char *path = kind_path_of("Namespace", NULL, g->namespace_);
-    json_auto_t *live = NULL, *docs = NULL;
-    json_t *answer = NULL;
+    json_auto_t *live = NULL;
     struct err why = ERR_INIT;
     const char *manager;
-    int rc;
 
     if (kube_do(t->kube, "GET", path, NULL, NULL, &live, &why) < 0 && why.code != ERR_NOT_FOUND) {
         *err = why;
@@ -251,9 +246,24 @@ static int namespace_apply(struct target *t, const struct target_release *r,
         if (json_at(live, "metadata.deletionTimestamp") != NULL)
             return err_set(err, ERR_BUSY, "Namespace %s is still being deleted: try again in a "
                            "minute", g->namespace_);
-        if (has_labels(live, doc))
-            return object_report(r, live, object, object_arg, err);
     }
+    *ret = json_incref(live);
+    return 0;
+}
+
+static int namespace_apply(struct target *t, const struct target_release *r,
+                           const struct rendering *g, target_object_fn *object, void *object_arg,
+                           struct err *err)
+{
+    json_t *doc = g->manifest.namespace_;
+    json_auto_t *live = NULL, *docs = NULL;
+    json_t *answer = NULL;
+    int rc;
+
+    if (namespace_read(t, g, &live, err) < 0)
+        return -1;
+    if (live != NULL && has_labels(live, doc))
+        return object_report(r, live, object, object_arg, err);
     docs = json_pack("[O]", doc);
     rc = objects_apply(t, r, docs, &answer, object, object_arg, err);
     json_decref(answer);

@@ -49,6 +49,12 @@ int rendering_make(struct target *t, const struct target_release *r, struct rend
                    struct err *err);
 void rendering_release(struct rendering *g);
 
+/* Reads the app's Namespace; *ret NULL: there is none. ERR_FAILED where it isn't ours, ERR_BUSY while it is deleted. */
+int namespace_read(struct target *t, const struct rendering *g, json_t **ret, struct err *err);
+
+/* The path that applies a document as this program's. The caller frees it. */
+char *apply_path(const json_t *doc, bool force);
+
 /* Makes the Namespace and what pods refer to. object may be NULL. */
 int base_apply(struct target *t, const struct target_release *r, const struct rendering *g,
                target_object_fn *object, void *object_arg, struct err *err);
@@ -77,6 +83,8 @@ bool node_is_coming(struct target *t, const char *namespace_, const char *pod_ui
 int kubernetes_apply(struct target *t, const struct target_release *r, const struct target_call *c,
                      target_object_fn *object, void *object_arg, struct target_applied *ret,
                      struct err *err);
+int kubernetes_plan(struct target *t, const struct target_release *r, const struct inventory_item *items,
+                    size_t n_items, json_t **ret, struct err *err);
 int kubernetes_watch(struct target *t, const struct target_release *r, const struct target_call *c,
                      int64_t timeout_ms, struct err *err);
 int kubernetes_release_command(struct target *t, const struct target_release *r, const char *script,

@@ -90,6 +90,7 @@ const struct target_ops target_kubernetes = {
     .release_command = kubernetes_release_command,
     .apply = kubernetes_apply,
     .watch = kubernetes_watch,
+    .plan = kubernetes_plan,
     .prune = kubernetes_prune,
     .remove = kubernetes_remove,
     .list = kubernetes_list,

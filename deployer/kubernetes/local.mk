@@ -5,6 +5,7 @@ deployer_libdeployer_a_SOURCES += \
     deployer/kubernetes/check.c \
     deployer/kubernetes/cluster.h \
     deployer/kubernetes/credential.c deployer/kubernetes/credential.h \
+    deployer/kubernetes/dry_run.c \
     deployer/kubernetes/exec.c \
     deployer/kubernetes/gate.c deployer/kubernetes/gate.h \
     deployer/kubernetes/instances.c deployer/kubernetes/instances.h \

@@ -204,6 +204,19 @@ static int fake_watch(struct target *t, const struct target_release *r, const st
     return after("watch", err);
 }
 
+static int fake_plan(struct target *t, const struct target_release *r, const struct inventory_item *items,
+                     size_t n_items, json_t **ret, struct err *err)
+{
+    cleanup_free char *release = describe(r), *what = xasprintf("%s %s", r->image, release);
+
+    (void) items, (void) n_items;
+    if (before(t, "plan", what, NULL, err) < 0)
+        return -1;
+    *ret = json_array();
+    target_plan_add(*ret, "Thing", "shared", NULL, json_object(), NULL);
+    return after("plan", err);
+}
+
 static int fake_prune(struct target *t, const struct app *app, const struct inventory_item *v, size_t n,
                       target_object_fn *removed, void *removed_arg, struct err *err)
 {
@@ -228,9 +241,9 @@ static int fake_remove(struct target *t, const struct app *app, struct err *err)
 
 static const struct target_ops fakes[] = {
     { .name = "docker", .open = fake_open, .close = fake_close, .release_command = fake_command,
-      .apply = fake_apply, .watch = fake_watch, .prune = fake_prune, .remove = fake_remove },
+      .apply = fake_apply, .watch = fake_watch, .plan = fake_plan, .prune = fake_prune, .remove = fake_remove },
     { .name = "kubernetes", .open = other_open, .close = fake_close, .release_command = fake_command,
-      .apply = fake_apply, .watch = fake_watch, .prune = fake_prune, .remove = fake_remove },
+      .apply = fake_apply, .watch = fake_watch, .plan = fake_plan, .prune = fake_prune, .remove = fake_remove },
 };
 
 const struct target_ops *fake_find(const char *name)

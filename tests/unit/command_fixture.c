@@ -202,6 +202,8 @@ static void answer(const char *state, struct store *s, int fd)
         "[{\"name\":\"web.1\",\"id\":\"shop-web-1\",\"process\":\"web\",\"state\":\"running\",\"reason\":null,"
         "\"release\":1,\"restarts\":2,\"started_at\":1700000000000,\"ready\":true}]";
     static const char lines[] = "2026-01-02T03:04:05Z web.1 hello \033[2Jworld\n2026-01-02T03:04:06Z web.1 again\n";
+    static const char plan[] = "[{\"kind\":\"Deployment\",\"name\":\"web\",\"before\":{\"replicas\":3},"
+        "\"after\":{\"replicas\":1},\"note\":null}]";
     cleanup_free char *text = NULL;
     json_auto_t *q = NULL;
     enum ipc_type type;
@@ -224,6 +226,8 @@ static void answer(const char *state, struct store *s, int fd)
         return;
     } else if (strcmp(op, "restart") == 0) {
         (void) ipc_write(fd, IPC_STDOUT, "-----> web 1/1\n", 15, NULL);
+    } else if (strcmp(op, "plan") == 0) {
+        (void) ipc_write(fd, IPC_STDOUT, plan, strlen(plan), NULL);
     } else if (strcmp(op, "config") == 0) {
         text = config_answer(state, s, q);
         for (size_t at = 0, n = strlen(text); at < n; at += IPC_PAYLOAD_MAX)

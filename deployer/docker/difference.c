@@ -1,0 +1,188 @@
+/* What a release would change on the engine: a process is as its containers are, and as they would be. */
+#include "config.h"
+
+#include "deployer/docker/docker.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What a container is made of, for people: its name, and where it stands in our document and in what inspecting one
+ * answers. The environment is not among it: it has the config's values; the template's hash says that it differs. */
+static const struct { const char *name, *wanted, *live; } fields[] = {
+    { "image", "Image", "Config.Image" },
+    { "command", "Entrypoint", "Config.Entrypoint" },
+    { "user", "User", "Config.User" },
+    { "stop_signal", "StopSignal", "Config.StopSignal" },
+    { "stop_timeout", "StopTimeout", "Config.StopTimeout" },
+    { "memory", "HostConfig.Memory", "HostConfig.Memory" },
+    { "memory_swap", "HostConfig.MemorySwap", "HostConfig.MemorySwap" },
+    { "nano_cpus", "HostConfig.NanoCpus", "HostConfig.NanoCpus" },
+    { "pids_limit", "HostConfig.PidsLimit", "HostConfig.PidsLimit" },
+    { "read_only", "HostConfig.ReadonlyRootfs", "HostConfig.ReadonlyRootfs" },
+    { "init", "HostConfig.Init", "HostConfig.Init" },
+    { "network", "HostConfig.NetworkMode", "HostConfig.NetworkMode" },
+    { "restart", "HostConfig.RestartPolicy.Name", "HostConfig.RestartPolicy.Name" },
+    { "cap_drop", "HostConfig.CapDrop", "HostConfig.CapDrop" },
+    { "security_opt", "HostConfig.SecurityOpt", "HostConfig.SecurityOpt" },
+    { "log_driver", "HostConfig.LogConfig.Type", "HostConfig.LogConfig.Type" },
+    { "log_options", "HostConfig.LogConfig.Config", "HostConfig.LogConfig.Config" },
+};
+
+/* The engine answers what isn't set as null, 0, false or an empty text. */
+static bool is_unset(const json_t *v)
+{
+    return v == NULL || json_is_null(v) || json_is_false(v) ||
+           (json_is_integer(v) && json_integer_value(v) == 0) ||
+           (json_is_string(v) && json_string_length(v) == 0);
+}
+
+/* doc: our own, or (live) the engine's. */
+static json_t *shown(const json_t *doc, bool live, const char *template, int instances)
+{
+    json_t *o = json_object();
+
+    json_object_set_new(o, "instances", json_integer(instances));
+    for (size_t i = 0; i < countof(fields); i++) {
+        json_t *v = json_at(doc, live ? fields[i].live : fields[i].wanted);
+
+        if (!is_unset(v))
+            json_object_set(o, fields[i].name, v);
+    }
+    json_object_set_new(o, "template", json_string(template));
+    return o;
+}
+
+static bool is_serving(const struct container *c, const char *process)
+{
+    return !c->retired && c->number >= 1 && strcmp(c->process, process) == 0 &&
+           (c->state == CONTAINER_RUNNING || c->state == CONTAINER_RESTARTING);
+}
+
+/* *ret NULL: no container of the process serves. */
+static int process_live(struct target *t, const struct containers *have, const char *process, json_t **ret,
+                        struct err *err)
+{
+    const struct container *first = NULL;
+    cleanup_free char *path = NULL;
+    json_auto_t *doc = NULL;
+    int n = 0;
+
+    *ret = NULL;
+    for (size_t i = 0; i < have->n; i++) {
+        if (!is_serving(&have->v[i], process))
+            continue;
+        first = first != NULL ? first : &have->v[i];
+        n++;
+    }
+    if (first == NULL)
+        return 0;
+    path = xasprintf("/containers/%s/json", first->id);
+    if (engine_do(t->engine, "GET", path, NULL, &doc, err) < 0)
+        return err_wrap(err, "%s", first->name);
+    *ret = shown(doc, true, first->template, n);
+    return 0;
+}
+
+/* A container whose template is the release's is kept, whatever somebody has changed of it. */
+static bool is_kept_changed(const json_t *before, const json_t *after)
+{
+    json_auto_t *a = json_copy((json_t *) (uintptr_t) before), *b = json_copy((json_t *) (uintptr_t) after);
+
+    (void) json_object_del(a, "instances");
+    (void) json_object_del(b, "instances");
+    return json_equal(json_object_get(a, "template"), json_object_get(b, "template")) && !json_equal(a, b);
+}
+
+static int process_compare(struct target *t, const struct container_input *in, const struct containers *have,
+                           const char *process, json_t *all, struct err *err)
+{
+    int count = deploy_count(in->release, process);
+    json_auto_t *body = NULL, *before = NULL, *after = NULL;
+    cleanup_free char *note = NULL;
+    char template[TEMPLATE_SIZE];
+
+    if (process_live(t, have, process, &before, err) < 0 || container_render(in, process, &body, err) < 0)
+        return -1;
+    container_template(body, template);
+    if (count > 0)
+        after = shown(body, false, template, count);
+    else if (before != NULL) { /* all that is to be said is that none is left */
+        after = json_copy(before);
+        json_object_set_new(after, "instances", json_integer(0));
+    }
+    if (before != NULL && after != NULL && is_kept_changed(before, after))
+        note = xasprintf("a release keeps its containers as they are; ps:restart %s %s replaces them", in->app->name,
+                         process);
+    target_plan_add(all, "Process", process, json_incref(before), json_incref(after), note);
+    return 0;
+}
+
+/* Processes that the release hasn't. Containers are sorted by their process. */
+static int leftovers_add(struct target *t, const struct target_release *r, const struct containers *have, json_t *all,
+                         struct err *err)
+{
+    const char *last = "";
+
+    for (size_t i = 0; i < have->n; i++) {
+        const char *process = have->v[i].process;
+        json_t *before;
+
+        if (strcmp(process, last) == 0 || !deploy_is_service(process) || !is_serving(&have->v[i], process) ||
+            processes_find(&r->release->processes, process) != NULL)
+            continue;
+        last = process;
+        if (process_live(t, have, process, &before, err) < 0)
+            return -1;
+        target_plan_add(all, "Process", process, before, NULL, NULL);
+    }
+    return 0;
+}
+
+/* Once an app has an address it keeps it. */
+static int route_compare(struct target *t, const struct target_release *r, json_t *all, struct err *err)
+{
+    cleanup_free char *url = router_url(t->conf, r->app->name);
+    struct err why = ERR_INIT;
+    struct route route;
+
+    if (router_route_get(t->conf, r->app->name, &route, &why) == 0) {
+        route_release(&route);
+        return 0;
+    }
+    if (why.code != ERR_NOT_FOUND)
+        return err_set(err, why.code, "%s", why.msg);
+    if (processes_find(&r->release->processes, PROCESS_WEB) != NULL && deploy_count(r->release, PROCESS_WEB) > 0)
+        target_plan_add(all, "Route", r->app->name, NULL, json_pack("{s:s}", "url", url), NULL);
+    return 0;
+}
+
+int docker_plan(struct target *t, const struct target_release *r, const struct inventory_item *items, size_t n_items,
+                json_t **ret, struct err *err)
+{
+    cleanup_free char *network = app_network_name(t->conf, r->app->name);
+    const struct processes *p = &r->release->processes;
+    struct containers have = { NULL, 0 };
+    json_auto_t *all = json_array();
+    struct container_input in;
+    int rc;
+
+    (void) items, (void) n_items; /* the engine's labels are the inventory */
+    engine_set_call(t->engine, NULL);
+    if (deploy_input(t, r, network, &in, err) < 0 || app_containers(t, r->app->name, &have, err) < 0)
+        return -1;
+    rc = 0;
+    for (size_t i = 0; rc == 0 && i < p->n; i++)
+        if (deploy_is_service(p->v[i].type))
+            rc = process_compare(t, &in, &have, p->v[i].type, all, err);
+    if (rc == 0)
+        rc = leftovers_add(t, r, &have, all, err);
+    if (rc == 0)
+        rc = route_compare(t, r, all, err);
+    containers_release(&have);
+    if (rc == 0)
+        *ret = json_incref(all);
+    return rc;
+}
