@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "deployer/config_open.h"
+#include "deployer/mask.h"
 #include "deployer/publish.h"
 #include "sql/tables.h"
 
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NOTE_MAX 4096
 #define CONFIG_NAMES_MAX 200 /* as many as an app.json may have */
 
 /* --- the request */
@@ -147,6 +149,33 @@ static void config_add(struct config_set *set, const struct vec *names)
     }
 }
 
+/* What a cluster says goes to people: values of the config do not. */
+static void notes_mask(const struct config_set *config, json_t *all)
+{
+    json_t *o;
+    size_t i;
+
+    json_array_foreach(all, i, o) {
+        const char *note = json_str(o, "note", NULL);
+        cleanup_buf struct buf b;
+
+        buf_init(&b, NOTE_MAX);
+        if (note == NULL)
+            continue;
+        mask_line(config, note, &b);
+        (void) json_object_set_new(o, "note", json_string(buf_str(&b)));
+    }
+}
+
+static void error_mask(const struct config_set *config, const struct err *why, struct err *err)
+{
+    cleanup_buf struct buf b;
+
+    buf_init(&b, ERR_MSG_MAX - 1);
+    mask_line(config, why->msg, &b);
+    (void) err_set(err, why->code, "%s", buf_str(&b));
+}
+
 int stream_plan_make(const struct conf *c, struct store *s, const struct app *app, const struct stream_plan *q,
                      const struct target_ops *ops, struct target *t, json_t **ret, struct err *err)
 {
@@ -154,6 +183,7 @@ int stream_plan_make(const struct conf *c, struct store *s, const struct app *ap
     struct config_set config = { NULL, 0 };
     cleanup_vec struct vec suspended = VEC_INIT;
     struct inventory_item *items = NULL;
+    struct err why = ERR_INIT;
     struct release r;
     size_t n = 0;
     int rc;
@@ -173,7 +203,11 @@ int stream_plan_make(const struct conf *c, struct store *s, const struct app *ap
         target.image = r.image;
         target.config = &config;
         target.suspended = &suspended;
-        rc = ops->plan(t, &target, items, n, ret, err);
+        rc = ops->plan(t, &target, items, n, ret, &why);
+        if (rc < 0)
+            error_mask(&config, &why, err);
+        else
+            notes_mask(&config, *ret);
     }
     for (size_t i = 0; i < n; i++)
         inventory_item_release(&items[i]);

@@ -79,22 +79,25 @@ static json_t *counts(const struct command_ctx *c, const struct app_json *a)
 
 /* --- what the pushed tree says, and the target's objects do not tell */
 
+static json_t *command_text(const struct process *p)
+{
+    cleanup_buf struct buf b;
+
+    buf_init(&b, COMMAND_MAX);
+    for (size_t i = 0; i < p->command.n; i++)
+        (void) buf_addf(&b, "%s%s", i > 0 ? " " : "", p->command.v[i]);
+    for (size_t i = 0; i < p->args.n; i++)
+        (void) buf_addf(&b, " %s", p->args.v[i]);
+    return json_string(buf_str(&b));
+}
+
 /* {"web": "python3 web.py"} */
 static json_t *commands_of(const struct processes *p)
 {
     json_t *o = json_object();
 
-    for (size_t i = 0; i < p->n; i++) {
-        struct buf b;
-
-        buf_init(&b, COMMAND_MAX);
-        for (size_t k = 0; k < p->v[i].command.n; k++)
-            (void) buf_addf(&b, "%s%s", k > 0 ? " " : "", p->v[i].command.v[k]);
-        for (size_t k = 0; k < p->v[i].args.n; k++)
-            (void) buf_addf(&b, " %s", p->v[i].args.v[k]);
-        (void) json_object_set_new(o, p->v[i].type, json_string(buf_str(&b)));
-        buf_release(&b);
-    }
+    for (size_t i = 0; i < p->n; i++)
+        (void) json_object_set_new(o, p->v[i].type, command_text(&p->v[i]));
     return o;
 }
 
@@ -105,7 +108,9 @@ static void object_add(json_t *objects, const char *kind, json_t *before, json_t
                                                         "before", before, "after", after));
 }
 
-static int procfile_add(json_t *objects, const struct release *live, const struct build *build, struct err *err)
+/* *ret_command: the release command, the caller's; null: there is none. */
+static int procfile_add(json_t *objects, const struct release *live, const struct build *build, json_t **ret_command,
+                        struct err *err)
 {
     struct processes p;
     json_auto_t *before = NULL, *after = NULL;
@@ -115,6 +120,8 @@ static int procfile_add(json_t *objects, const struct release *live, const struc
     before = live->id != 0 ? commands_of(&live->processes) : NULL;
     after = commands_of(&p);
     object_add(objects, "Procfile", before, after);
+    if (processes_find(&p, "release") != NULL)
+        *ret_command = command_text(processes_find(&p, "release"));
     processes_release(&p);
     return 0;
 }
@@ -136,20 +143,21 @@ static void app_json_add(json_t *objects, const struct release *live, const stru
 
 /* --- all */
 
-static json_t *document(const struct command_ctx *c, const struct build *build, const struct names *n, json_t *changes)
+static json_t *document(const struct command_ctx *c, const struct build *build, const struct names *n,
+                        const json_t *command, json_t *changes)
 {
     const char *target = c->app.target[0] != '\0' ? c->app.target : conf_target(c->conf);
 
-    return json_pack("{s:s, s:s, s:o, s:o, s:{s:O, s:O, s:O}, s:o}", "app", c->app.name, "target", target,
+    return json_pack("{s:s, s:s, s:o, s:o, s:O?, s:{s:O, s:O, s:O}, s:o}", "app", c->app.name, "target", target,
                      "live", c->app.live_version != 0 ? json_integer(c->app.live_version) : json_null(),
                      "build", build != NULL ? json_integer(build->id) : json_null(),
-                     "config", "added", n->added, "removed", n->removed, "changed", n->changed, "changes", changes);
+                     "release_command", command, "config", "added", n->added, "removed", n->removed, "changed", n->changed, "changes", changes);
 }
 
 json_t *apps_plan_make(struct command_ctx *c, const struct build *build, const struct app_json *a, struct err *err)
 {
     json_auto_t *added = json_array(), *removed = json_array(), *changed = json_array();
-    json_auto_t *request = NULL, *objects = NULL;
+    json_auto_t *request = NULL, *objects = NULL, *command = NULL;
     struct names names = { added, removed, changed };
     struct config_set from, to = { NULL, 0 };
     struct release live;
@@ -169,10 +177,10 @@ json_t *apps_plan_make(struct command_ctx *c, const struct build *build, const s
     }
     if (objects != NULL && build != NULL) {
         app_json_add(objects, &live, build);
-        rc = procfile_add(objects, &live, build, err);
+        rc = procfile_add(objects, &live, build, &command, err);
     }
     if (objects != NULL && rc == 0)
-        ret = document(c, build, &names, plan_changes(objects));
+        ret = document(c, build, &names, command, plan_changes(objects));
     config_set_release(&from);
     config_set_release(&to);
     release_release(&live);
@@ -199,14 +207,27 @@ bool apps_plan_is_empty(const json_t *plan)
     return !config_changes(plan) && json_array_size(json_object_get(plan, "changes")) == 0;
 }
 
+/* The launcher's link for the process type says nothing. */
+static void command_line(const char *command, struct buf *out)
+{
+    static const char link[] = "/cnb/process/";
+    bool says = strncmp(command, link, sizeof(link) - 1) != 0;
+
+    (void) buf_addf(out, "       The release command would run first%s%.*s\n", says ? ": " : "",
+                    says ? (int) strcspn(command, "\r\n") : 0, command);
+}
+
 int apps_plan_print(struct command_io *io, const json_t *plan)
 {
+    const char *command = json_str(plan, "release_command", NULL);
     cleanup_buf struct buf text, out;
 
     buf_init(&text, TEXT_MAX);
     buf_init(&out, 2 * TEXT_MAX);
+    if (command != NULL)
+        command_line(command, &text);
     if (apps_plan_is_empty(plan))
-        return io_outf(io, "       Nothing would change.\n");
+        (void) buf_addstr(&text, command != NULL ? "       Nothing else would change.\n" : "       Nothing would change.\n");
     if (config_changes(plan)) {
         (void) buf_addstr(&text, "~ config\n");
         names_add(plan, "config.removed", '-', &text);

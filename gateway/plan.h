@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 /* {"app", "target", "live": version or null, "build": id or null, "config": {"added": [names], "removed", "changed"},
+ *  "release_command": text, or null where none would be run,
  *  "changes": as of plan_changes}
  * of c->app. build (NULL: the live release's image) is what would be released, and a its app.json. NULL and err; ERR_NONE: the
  * person has gone. The caller decrefs. */

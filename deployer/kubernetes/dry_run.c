@@ -5,78 +5,16 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "deployer/kubernetes/cluster.h"
+#include "deployer/kubernetes/shown.h"
 #include "sql/tables.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* --- an object without what nobody has asked for */
-
-/* Written by the server, or by controllers and kubectl; or different in each release. The commit is the pusher's own. */
-static const char *const meta_dropped[] = {
-    "managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink", NULL,
-};
-/* What names the object is said in front of it. */
-static const char *const head_dropped[] = { "apiVersion", "kind", "status", NULL };
-static const char *const names_dropped[] = { "name", "namespace", NULL };
-static const char *const notes_dropped[] = {
-    ANNOTATION_RELEASE, ANNOTATION_RELEASE_ID, ANNOTATION_BUILD, ANNOTATION_COMMIT, ANNOTATION_TEMPLATE,
-    "deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration", NULL,
-};
-
-static void members_drop(json_t *o, const char *const *names)
-{
-    for (; *names != NULL; names++)
-        (void) json_object_del(o, *names);
-}
-
-/* Of metadata; one without any counts as none. */
-static void notes_drop(json_t *meta)
-{
-    json_t *notes = json_object_get(meta, "annotations");
-
-    members_drop(notes, notes_dropped);
-    if (json_is_object(notes) && json_object_size(notes) == 0)
-        (void) json_object_del(meta, "annotations");
-}
-
-/* A copy for people. */
-static json_t *shown(const json_t *live)
-{
-    json_t *o = json_deep_copy(live), *meta = json_object_get(o, "metadata");
-
-    members_drop(o, head_dropped);
-    members_drop(meta, meta_dropped);
-    members_drop(meta, names_dropped);
-    notes_drop(meta);
-    notes_drop(json_at(o, "spec.template.metadata"));
-    notes_drop(json_at(o, "spec.jobTemplate.metadata"));
-    notes_drop(json_at(o, "spec.jobTemplate.spec.template.metadata"));
-    return o;
-}
-
-/* The values of two Secrets: equal ones are equal afterwards, and that is all. Either may be NULL. */
-static void values_hide(json_t *before, json_t *after)
-{
-    json_t *a = json_object_get(before, "data"), *b = json_object_get(after, "data"), *v, *other;
-    const char *name;
-    void *next;
-
-    json_object_foreach_safe(a, next, name, v) {
-        other = json_object_get(b, name);
-        if (other != NULL)
-            (void) json_object_set_new(b, name, json_string(json_equal(v, other) ? "(hidden)" : "(another value)"));
-        (void) json_object_set_new(a, name, json_string("(hidden)"));
-    }
-    json_object_foreach_safe(b, next, name, v)
-        if (json_object_get(a, name) == NULL)
-            (void) json_object_set_new(b, name, json_string("(hidden)"));
-}
-
 static void change_add(json_t *all, const json_t *of, json_t *before, json_t *after, const char *note)
 {
     if (strcmp(json_str(of, "kind", ""), "Secret") == 0)
-        values_hide(before, after);
+        object_hide_values(before, after);
     target_plan_add(all, json_str(of, "kind", ""), json_str(of, "metadata.name", ""), before, after, note);
 }
 
@@ -118,10 +56,10 @@ static int object_compare(struct target *t, const json_t *doc, const struct kube
         note = xasprintf("the release would fail: %.600s: undo that change there, or release the same value",
                          apply->err.msg);
     } else if (after == NULL) {
-        note = xasprintf("the release would fail: %.600s", apply->err.msg);
+        note = xasprintf("the cluster refuses it in a dry run: %.600s", apply->err.msg);
     }
     /* Of a new object what we say, not what the server would add. */
-    change_add(all, doc, there ? shown(get->answer) : NULL, shown(there && after != NULL ? after : doc), note);
+    change_add(all, doc, there ? object_shown(get->answer) : NULL, object_shown(there && after != NULL ? after : doc), note);
     return 0;
 }
 
@@ -191,7 +129,7 @@ static int leftovers_add(struct target *t, const json_t *docs, const struct inve
             return err_wrap(err, "%s %s", v[i].kind, v[i].name);
         }
         if (live != NULL && strcmp(json_str(live, "metadata.uid", ""), v[i].uid) == 0)
-            change_add(all, live, shown(live), NULL, NULL);
+            change_add(all, live, object_shown(live), NULL, NULL);
     }
     return 0;
 }
@@ -205,7 +143,7 @@ static void objects_new(const json_t *docs, json_t *all)
     size_t i;
 
     json_array_foreach(docs, i, doc)
-        change_add(all, doc, NULL, shown(doc), NULL);
+        change_add(all, doc, NULL, object_shown(doc), NULL);
 }
 
 int kubernetes_plan(struct target *t, const struct target_release *r, const struct inventory_item *items,

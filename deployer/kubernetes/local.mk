@@ -23,6 +23,7 @@ deployer_libdeployer_a_SOURCES += \
     deployer/kubernetes/restart.c \
     deployer/kubernetes/rollout.c deployer/kubernetes/rollout.h \
     deployer/kubernetes/run.c deployer/kubernetes/runs.c deployer/kubernetes/runs.h \
+    deployer/kubernetes/shown.c deployer/kubernetes/shown.h \
     deployer/kubernetes/status.c \
     deployer/kubernetes/wait.c \
     deployer/kubernetes/watch.c deployer/kubernetes/watch.h \

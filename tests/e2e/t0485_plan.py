@@ -8,7 +8,7 @@ import harness
 from harness import ENV, Repo, check, has, hello, new_name, page, refused, ssh, until
 
 KUBERNETES = ENV["SLIPWAY_TARGET"] == "kubernetes"
-TWO = "web: exec python3 -u web.py\nclock: exec sleep 1000000\n"
+TWO = "web: exec python3 -u web.py\nclock: exec sleep 1000000\nrelease: expr 6 '*' 7\n"
 PLANNED = "planned only: nothing was changed; push without -o plan to release it"
 
 app = new_name()
@@ -79,10 +79,12 @@ def test_changed():
     image = "spec.template.spec.containers.app.image" if KUBERNETES else "image"
     has(r, f"-     {image}: ", f"+     {image}: ", "~ Deployment web" if KUBERNETES else "~ Process web")
     assert r.all.count(PLANNED) == 2, r
+    has(r, "The release command would run first")
+    assert "release: done" not in r.all and "remote:        42 " not in r.err, r
     has(r, "~ Procfile", "+     clock: ")
     if KUBERNETES:
         has(r, "+ Deployment clock", "/cnb/process/clock")
-    has(check(repo.push()), "Reusing the image of build", "clock=0", "is live")
+    has(check(repo.push()), "Reusing the image of build", "clock=0", "release: done", "remote:        42 ", "is live")
     has(check(ssh("ps:scale", app, "web=1", "clock=1")), "is live")
     page(app, "two")
     repo.commit("three", hello("three"))

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "deployer/kubernetes/manifest.h"
+#include "deployer/kubernetes/shown.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -295,6 +296,42 @@ static void test_cron(void **state)
     fixture_release(&f);
 }
 
+/* What a plan compares. */
+static void test_shown(void **state)
+{
+    json_auto_t *live = json_loads("{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"web\","
+        "\"namespace\":\"n\",\"uid\":\"u\",\"resourceVersion\":\"7\",\"generation\":2,\"managedFields\":[{}],"
+        "\"annotations\":{\"slipway/release\":\"7\",\"deployment.kubernetes.io/revision\":\"3\"},\"labels\":{\"a\":\"b\"}},"
+        "\"spec\":{\"replicas\":3,\"template\":{\"metadata\":{\"annotations\":{\"slipway/template\":\"x\",\"mine\":\"1\"}}}},"
+        "\"status\":{\"replicas\":3}}", 0, NULL);
+    json_auto_t *shown = object_shown(live);
+    cleanup_free char *text = json_text(shown);
+
+    (void) state;
+    assert_string_equal(text, "{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{\"replicas\":3,\"template\":{\"metadata\":"
+                              "{\"annotations\":{\"mine\":\"1\"}}}}}");
+    assert_non_null(json_at(live, "metadata.uid")); /* it was a copy */
+}
+
+static void test_hide_values(void **state)
+{
+    json_auto_t *a = json_loads("{\"data\":{\"SAME\":\"c2VjcmV0\",\"OTHER\":\"c2VjcmV0\",\"GONE\":\"c2VjcmV0\"}}", 0, NULL);
+    json_auto_t *b = json_loads("{\"data\":{\"SAME\":\"c2VjcmV0\",\"OTHER\":\"Z2VoZWlt\",\"NEW\":\"Z2VoZWlt\"}}", 0, NULL);
+    cleanup_free char *before = NULL, *after = NULL;
+
+    (void) state;
+    object_hide_values(a, b);
+    before = json_text(a);
+    after = json_text(b);
+    assert_string_equal(before, "{\"data\":{\"SAME\":\"(hidden)\",\"OTHER\":\"(hidden)\",\"GONE\":\"(hidden)\"}}");
+    assert_string_equal(after, "{\"data\":{\"SAME\":\"(hidden)\",\"OTHER\":\"(another value)\",\"NEW\":\"(hidden)\"}}");
+    object_hide_values(NULL, b);
+    object_hide_values(a, NULL);
+    free(steal_ptr(after));
+    after = json_text(b);
+    assert_null(strstr(after, "Z2Vo"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +340,7 @@ int main(void)
         cmocka_unit_test(test_template),
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_config_bytes), cmocka_unit_test(test_checks), cmocka_unit_test(test_cron),
+        cmocka_unit_test(test_shown), cmocka_unit_test(test_hide_values),
     };
 
     json_init();
