@@ -112,7 +112,7 @@ static int open_parts(struct work *w, struct err *err)
 
     if (c->registry[0] == '\0')
         return err_set(err, ERR_FAILED, "the server has no build registry: [registry] host is not set");
-    w->image = xasprintf("%s/%s", c->registry, w->build.app);
+    w->image = xasprintf("%s/%s", c->registry, w->build.handle);
     if (image_ref_parse(w->image, &ref, err) != 0)
         return err_wrap(err, "[registry] host");
     w->repository = xstrdup(ref.repository);

@@ -11,7 +11,7 @@
 
 struct publish {
     const struct conf *conf;
-    const char *app;           /* its name: the repository's last part in another registry */
+    const char *app;           /* its handle: the repository's last part in another registry */
     const char *source_image;  /* name in the build registry, without tag or digest */
     const char *digest;        /* of a manifest or an index */
     bool foreign;              /* source_image is anybody's, not one that was built here */

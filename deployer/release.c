@@ -140,6 +140,8 @@ static void say_begin(struct run *r)
     }
     if (r->moving)
         release_log_sayf(&r->log, "-----> Moving %s from %s to %s", r->app.name, r->app.target, r->release->target);
+    if (r->release->rename_to != NULL)
+        release_log_sayf(&r->log, "-----> Renaming %s to %s", r->app.name, r->as.name);
     for (size_t i = 0; i < f->n; i++)
         (void) buf_addf(&b, "%s%s=%d", i > 0 ? " " : "", f->v[i].process, f->v[i].count);
     release_log_sayf(&r->log, "-----> Releasing v%" PRId64 "%s%s", r->release->version, f->n > 0 ? ": " : "", buf_str(&b));
@@ -180,6 +182,9 @@ static int target_choose(struct run *r, struct err *err)
     if (r->ops == NULL)
         return err_set(err, ERR_FAILED, "this program has no target %s", rel->target);
     r->moving = strcmp(r->app.target, rel->target) != 0;
+    r->as = r->app;
+    if (rel->rename_to != NULL)
+        r->as.name = rel->rename_to;
     return 0;
 }
 

@@ -29,7 +29,7 @@ char *run_postdeploy(const struct run *r)
 
 int step_postdeploy(struct run *r, struct err *err)
 {
-    struct target_release t = { .app = &r->app, .release = r->release, .image = r->release->image,
+    struct target_release t = { .app = &r->as, .release = r->release, .image = r->release->image,
                                 .config = &r->config };
     cleanup_free char *script = run_postdeploy(r), *shown = NULL;
     uint64_t start = loop_now();

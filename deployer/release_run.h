@@ -9,6 +9,7 @@ struct run {
     const struct release_worker *w;
     struct release *release;
     struct app app;
+    struct app as;               /* the same under the name that it has with this release; its strings are borrowed */
     struct config_set config;    /* run scope, opened */
     struct vec suspended;        /* ids of cron tasks */
     const struct target_ops *ops; /* where it runs */

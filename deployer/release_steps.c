@@ -27,7 +27,7 @@ int run_target(struct run *r, struct err *err)
 
 static struct target_release target_release(struct run *r)
 {
-    return (struct target_release){ .app = &r->app, .release = r->release, .image = r->release->image,
+    return (struct target_release){ .app = &r->as, .release = r->release, .image = r->release->image,
                                     .config = &r->config, .suspended = &r->suspended };
 }
 
@@ -35,7 +35,7 @@ static struct publish publish_of(struct run *r)
 {
     const struct release *rel = r->release;
 
-    return (struct publish){ .conf = r->w->conf, .app = r->app.name, .source_image = rel->source_image,
+    return (struct publish){ .conf = r->w->conf, .app = r->app.handle, .source_image = rel->source_image,
                              .digest = rel->digest, .foreign = rel->image_ref != NULL, .version = rel->version,
                              .call = &r->call };
 }

@@ -82,7 +82,7 @@ void stream_plan_release(struct stream_plan *q)
 static int of_build(const struct conf *c, struct store *s, const struct app *app, int64_t id, struct release *ret,
                     struct err *err)
 {
-    struct publish p = { .conf = c, .app = app->name };
+    struct publish p = { .conf = c, .app = app->handle };
     struct build b;
     int rc;
 

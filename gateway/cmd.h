@@ -11,7 +11,7 @@ typedef int command_fn(struct command_ctx *c, char *const *argv, int argc, struc
 
 command_fn cmd_access_grant, cmd_access_list, cmd_access_revoke;
 command_fn cmd_apps_create, cmd_apps_destroy, cmd_apps_exists, cmd_apps_info, cmd_apps_list, cmd_apps_lock;
-command_fn cmd_apps_locked, cmd_apps_move, cmd_apps_plan, cmd_apps_unlock;
+command_fn cmd_apps_locked, cmd_apps_move, cmd_apps_plan, cmd_apps_rename, cmd_apps_unlock;
 command_fn cmd_audit;
 command_fn cmd_builds_attach, cmd_builds_cancel, cmd_builds_list, cmd_builds_output;
 command_fn cmd_completion;
@@ -61,6 +61,11 @@ int show_duration(const char *s, const char *what, long long max, long long *ret
 /* "A, B and 3 more": at most `most` of the words. The caller frees it. */
 char *show_words(const struct vec *words, size_t most);
 
+/* --- cmd_apps.c */
+
+/* What people type behind `git remote add`. The caller frees it. */
+char *app_git_url(const struct conf *conf, const char *app);
+
 /* --- cmd_builds.c */
 
 /* The lines of a log file, made fit for a terminal. A file that is not there yet is an empty one. */
@@ -103,6 +108,7 @@ struct release_ask {
     int64_t config_version;          /* 0: the newest */
     const struct formation *formation; /* NULL: the app's */
     bool run_release_command;
+    const char *rename_to;           /* NULL: the app keeps its name */
     bool restart;
 };
 struct release_made { int64_t id, version; char *url; };

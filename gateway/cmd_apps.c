@@ -13,8 +13,7 @@
 #define DESTROY_WAIT_MS 60000    /* beyond the time that processes have to stop */
 #define BRANCH_MAX 200
 
-/* What people type behind `git remote add`. */
-static char *git_url(const struct conf *conf, const char *app)
+char *app_git_url(const struct conf *conf, const char *app)
 {
     if (conf->port == 22)
         return xasprintf("ssh://git@%s/%s", conf->host, app);
@@ -39,7 +38,7 @@ static int branch_check(const char *s, struct err *err)
 int cmd_apps_create(struct command_ctx *c, char *const *argv, int argc, struct err *err)
 {
     const char *branch = command_option(c, "--branch");
-    cleanup_free char *url = git_url(c->conf, argv[0]);
+    cleanup_free char *url = app_git_url(c->conf, argv[0]);
     struct app a;
 
     (void) argc;
@@ -188,7 +187,7 @@ static void info_print(struct command_ctx *c, const struct release *live, const 
 
 int cmd_apps_info(struct command_ctx *c, char *const *argv, int argc, struct err *err)
 {
-    cleanup_free char *git = git_url(c->conf, c->app.name);
+    cleanup_free char *git = app_git_url(c->conf, c->app.name);
     struct release live = { 0 };
     bool has_live = c->app.live_release_id != 0;
 

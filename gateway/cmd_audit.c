@@ -44,7 +44,7 @@ int cmd_audit(struct command_ctx *c, char *const *argv, int argc, struct err *er
     (void) argc;
     if (num != NULL && show_number(num, "-n", 1, AUDIT_MAX, &limit, err) != 0)
         return -1;
-    if (audit_list(c->store, c->app.name, (int) limit, &v, &n, err) != 0)
+    if (audit_list(c->store, c->app.id != 0 ? &c->app : NULL, (int) limit, &v, &n, err) != 0)
         return -1;
     all = json_array();
     for (size_t i = 0; i < n; i++) {

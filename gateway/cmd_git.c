@@ -136,9 +136,9 @@ static int image_allowed(struct command_ctx *c, struct image_ref ref, struct err
     of = below(c->conf->registry, name);
     if (of == NULL)
         of = below(c->conf->release_registry, name);
-    if (of == NULL || strcmp(of, c->app.name) == 0)
+    if (of == NULL || strcmp(of, c->app.handle) == 0)
         return 0;
-    may = app_name_check(of, NULL) == 0 && apps_get(c->store, of, &other, NULL) == 0;
+    may = app_name_check(of, NULL) == 0 && apps_get_handle(c->store, of, &other, NULL) == 0;
     if (may) {
         may = access_role(c->store, &c->user, other.id, &role, NULL) == 0 && role >= ROLE_DEPLOY;
         app_release(&other);

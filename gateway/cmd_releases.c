@@ -96,7 +96,7 @@ int release_ask(struct command_ctx *c, const struct release_ask *ask, struct rel
         .app_id = c->app.id, .user_id = c->user.id, .user = c->user.name, .description = ask->description,
         .from_release_id = ask->from_release_id, .source_image = ask->source_image, .image_ref = ask->image_ref,
         .config_version = ask->config_version,
-        .formation = ask->formation, .run_release_command = ask->run_release_command,
+        .formation = ask->formation, .run_release_command = ask->run_release_command, .rename_to = ask->rename_to,
     };
     struct release_made made = { 0 };
     struct app now;

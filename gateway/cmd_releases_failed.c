@@ -158,6 +158,9 @@ static int retry_check(const struct command_ctx *c, const struct release *r, str
     if (!has_failed(r))
         return err_set(err, ERR_FAILED, "v%lld has not failed (%s); nothing to retry", (long long) r->version,
                        release_state_name(r->state));
+    if (r->rename_to != NULL)
+        return err_set(err, ERR_FAILED, "v%lld would have renamed %s; give the command again: apps:rename %s %s",
+                       (long long) r->version, c->app.name, c->app.name, r->rename_to);
     if (r->version < c->app.live_version)
         return err_set(err, ERR_FAILED, "v%lld is older than v%lld, which is live; push its commit again instead",
                        (long long) r->version, (long long) c->app.live_version);

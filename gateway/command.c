@@ -274,7 +274,7 @@ static void audit_write(struct command_ctx *c, const struct args *a, int result)
 {
     struct audit_row row = {
         .user = c->user.name, .fingerprint = c->fingerprint, .address = c->address,
-        .app = (char *) audit_app(c, a), .verb = (char *) c->command->name, .detail = (char *) buf_str(&c->detail),
+        .app_id = c->app.id, .app = (char *) audit_app(c, a), .verb = (char *) c->command->name, .detail = (char *) buf_str(&c->detail),
         .result = result,
     };
     struct err err = ERR_INIT;

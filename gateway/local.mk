@@ -65,6 +65,7 @@ gateway_libgateway_a_SOURCES += \
     gateway/cmd_releases_diff.c \
     gateway/cmd_releases_failed.c \
     gateway/cmd_releases_info.c \
+    gateway/cmd_rename.c \
     gateway/cmd_run.c \
     gateway/cmd_users.c \
     gateway/command.c \

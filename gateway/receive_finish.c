@@ -36,6 +36,7 @@ void receive_audit(struct receive *r, int result)
         .user = r->s->user->name,
         .fingerprint = r->s->key->fingerprint,
         .address = (char *) r->s->address,
+        .app_id = r->app.id,
         .app = r->app.name,
         .verb = verb,
         .detail = detail,

@@ -2,13 +2,14 @@
 
 #include "base/mem.h"
 #include "sql/leased.h"
+#include "sql/names.h"
 #include "sql/tables.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define APP_COLUMNS "SELECT a.id, a.name, u.name, a.deploy_branch, a.lock_reason, a.locked_by, a.locked_at, " \
-    "a.live_release_id, r.version, r.commit_id, a.config_version, a.on_disconnect, a.deleting, a.created_at, a.target " \
+    "a.live_release_id, r.version, r.commit_id, a.config_version, a.on_disconnect, a.deleting, a.created_at, a.target, a.handle " \
     "FROM apps a JOIN users u ON u.id = a.owner_id LEFT JOIN releases r ON r.id = a.live_release_id "
 
 static void app_fill(sqlite3_stmt *st, struct app *a)
@@ -28,25 +29,18 @@ static void app_fill(sqlite3_stmt *st, struct app *a)
     a->deleting = sqlite3_column_int(st, 12) != 0;
     a->created_at = sqlite3_column_int64(st, 13);
     a->target = store_text(st, 14);
+    a->handle = store_text(st, 15);
 }
 
 static int apps_create_in(struct store *s, const char *name, const char *branch, int64_t owner_id, struct app *ret,
                           struct err *err)
 {
-    int64_t deleting = 0, id;
+    char handle[APP_NAME_MAX + 1];
+    int64_t id;
 
-    switch (store_int(s, &deleting, err, "SELECT deleting FROM apps WHERE name = ?", "s", name)) {
-    case 0:
-        break;
-    case 1:
-        if (deleting != 0)
-            return err_set(err, ERR_BUSY, "an app named %s is still being destroyed; try again in a moment", name);
-        return err_set(err, ERR_FAILED, "the name %s is taken; choose another one", name);
-    default:
-        return -1;
-    }
-    if (store_exec(s, err, "INSERT INTO apps (name, owner_id, deploy_branch, created_at) VALUES (?, ?, ?, ?)",
-                   "sisi", name, owner_id, branch, store_now()) != 0)
+    if (name_free(s, name, err) != 0 || handle_choose(s, name, handle, err) != 0
+        || store_exec(s, err, "INSERT INTO apps (name, handle, owner_id, deploy_branch, created_at) VALUES (?, ?, ?, ?, ?)",
+                      "ssisi", name, handle, owner_id, branch, store_now()) != 0)
         return -1;
     id = sqlite3_last_insert_rowid(s->db);
     if (store_exec(s, err, "INSERT INTO access (app_id, user_id, role) VALUES (?, ?, 'own')", "ii", id,
@@ -60,7 +54,7 @@ int apps_create(struct store *s, const char *name, const char *deploy_branch, in
 {
     bool own;
 
-    if (app_name_check(name, err) != 0 || store_enter(s, &own, err) != 0)
+    if (store_enter(s, &own, err) != 0)
         return -1;
     return store_leave(s, own, apps_create_in(s, name, deploy_branch, owner_id, ret, err), err);
 }
@@ -78,6 +72,16 @@ int apps_get(struct store *s, const char *name, struct app *ret, struct err *err
     if (rc == 1)
         app_fill(st, ret);
     return rc == 1 ? 0 : -1;
+}
+
+int apps_get_handle(struct store *s, const char *handle, struct app *ret, struct err *err)
+{
+    int64_t id = 0;
+    int rc = store_int(s, &id, err, "SELECT id FROM apps WHERE handle = ?", "s", handle);
+
+    if (rc == 0)
+        return err_set(err, ERR_NOT_FOUND, "there is no app with objects named %.*s", APP_NAME_MAX, handle);
+    return rc == 1 ? apps_get_id(s, id, ret, err) : -1;
 }
 
 int apps_get_id(struct store *s, int64_t id, struct app *ret, struct err *err)

@@ -7,12 +7,12 @@
 
 int audit_add(struct store *s, const struct audit_row *a, struct err *err)
 {
-    return store_exec(s, err, "INSERT INTO audit (at, user_name, fingerprint, address, app, verb, detail, result) "
-                      "VALUES (?, ?, ?, ?, ?, ?, ?, ?)", "issssssi", a->at != 0 ? a->at : store_now(), a->user,
-                      a->fingerprint, a->address, a->app, a->verb, a->detail, (int64_t) a->result);
+    return store_exec(s, err, "INSERT INTO audit (at, app_id, user_name, fingerprint, address, app, verb, detail, result) "
+                      "VALUES (?, nullif(?, 0), ?, ?, ?, ?, ?, ?, ?)", "iissssssi", a->at != 0 ? a->at : store_now(), a->app_id,
+                      a->user, a->fingerprint, a->address, a->app, a->verb, a->detail, (int64_t) a->result);
 }
 
-int audit_list(struct store *s, const char *app, int limit, struct audit_row **ret, size_t *ret_n, struct err *err)
+int audit_list(struct store *s, const struct app *app, int limit, struct audit_row **ret, size_t *ret_n, struct err *err)
 {
     cleanup_stmt sqlite3_stmt *st = NULL;
     struct audit_row *v = NULL;
@@ -20,8 +20,8 @@ int audit_list(struct store *s, const char *app, int limit, struct audit_row **r
     int rc;
 
     if (store_prepare(s, &st, err, "SELECT id, at, user_name, fingerprint, address, app, verb, detail, result "
-                      "FROM audit WHERE ?1 IS NULL OR app = ?1 ORDER BY id DESC LIMIT ?2", "si", app,
-                      (int64_t) limit) != 0)
+                      "FROM audit WHERE ?1 = 0 OR app_id = ?1 OR (app_id IS NULL AND app = ?2) ORDER BY id DESC LIMIT ?3",
+                      "isi", app != NULL ? app->id : 0, app != NULL ? app->name : NULL, (int64_t) limit) != 0)
         return -1;
     while ((rc = store_step(s, st, err)) == 1) {
         struct audit_row *a;

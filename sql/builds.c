@@ -10,7 +10,7 @@
 #define BUILD_COLUMNS "SELECT b.id, b.app_id, a.name, b.user_name, b.branch, b.old_commit, b.commit_id, b.tree_id, " \
     "b.message, b.user_id, b.shallow, b.no_cache, b.cancel, b.config_version, b.state, b.attempts, b.input_hash, " \
     "b.image, b.digest, b.processes, b.reason, b.reused_from, b.exit_code, b.release_id, b.created_at, " \
-    "b.started_at, b.built_at, b.ended_at, b.app_json, b.plan FROM builds b JOIN apps a ON a.id = b.app_id "
+    "b.started_at, b.built_at, b.ended_at, b.app_json, b.plan, a.handle FROM builds b JOIN apps a ON a.id = b.app_id "
 
 static int build_fill(sqlite3_stmt *st, struct build *b, struct err *err)
 {
@@ -48,6 +48,7 @@ static int build_fill(sqlite3_stmt *st, struct build *b, struct err *err)
     b->plan = sqlite3_column_int(st, 29) != 0;
     if (b->state == BUILD_CANCELED && b->plan && b->digest != NULL)
         b->state = BUILD_PLANNED;
+    b->handle = store_text(st, 30);
     return 0;
 }
 

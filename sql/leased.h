@@ -51,6 +51,7 @@ struct release_row {
     int64_t config_version;
     bool run_release_command, from_live, cancel;
     const char *target;                /* moves the app there; NULL: where it is */
+    const char *rename_to;             /* NULL: the name that it has */
 };
 int release_insert(struct store *s, const struct release_row *r, int64_t *ret_id, int64_t *ret_version,
                    struct err *err);

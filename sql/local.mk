@@ -18,6 +18,7 @@ sql_libsql_a_SOURCES = \
     sql/leased.c sql/leased.h \
     sql/migrate.c sql/migrate.h \
     sql/model.c sql/model.h \
+    sql/names.c sql/names.h \
     sql/releases.c \
     sql/releases_lease.c \
     sql/seal.c sql/seal.h \
@@ -30,9 +31,9 @@ nodist_sql_libsql_a_SOURCES = sql/migrations.c
 
 MIGRATIONS = $(srcdir)/sql/001_start.sql $(srcdir)/sql/002_deploy_keys.sql \
     $(srcdir)/sql/003_app_json.sql $(srcdir)/sql/004_cron.sql $(srcdir)/sql/005_app_target.sql \
-    $(srcdir)/sql/006_image_release.sql $(srcdir)/sql/007_plan.sql
+    $(srcdir)/sql/006_image_release.sql $(srcdir)/sql/007_plan.sql $(srcdir)/sql/008_app_rename.sql
 EXTRA_DIST += sql/001_start.sql sql/002_deploy_keys.sql sql/003_app_json.sql sql/004_cron.sql sql/005_app_target.sql \
-    sql/006_image_release.sql sql/007_plan.sql sql/embed.awk
+    sql/006_image_release.sql sql/007_plan.sql sql/008_app_rename.sql sql/embed.awk
 CLEANFILES += sql/migrations.c
 sql/migrations.c: $(MIGRATIONS) $(srcdir)/sql/embed.awk
 	$(AM_V_GEN)$(MKDIR_P) sql && $(AWK) -f $(srcdir)/sql/embed.awk $(MIGRATIONS) > $@.tmp && mv $@.tmp $@

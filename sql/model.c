@@ -158,6 +158,7 @@ void key_release(struct key *k)
 void app_release(struct app *a)
 {
     free(a->name);
+    free(a->handle);
     free(a->owner);
     free(a->deploy_branch);
     free(a->lock_reason);
@@ -359,6 +360,7 @@ void formation_fit(const struct formation *wanted, const struct processes *p, st
 void build_release(struct build *b)
 {
     free(b->app);
+    free(b->handle);
     free(b->user);
     free(b->branch);
     free(b->old_commit);
@@ -392,6 +394,7 @@ void release_release(struct release *r)
     free(r->reason);
     free(r->url);
     free(r->target);
+    free(r->rename_to);
     memset(r, 0, sizeof(*r));
 }
 

@@ -58,6 +58,7 @@ void key_release(struct key *k);
 struct app {
     int64_t id;
     char *name, *owner, *deploy_branch;
+    char *handle;                    /* what its objects and images are called: its first name, mostly */
     char *lock_reason, *locked_by;   /* NULL: not locked */
     int64_t locked_at;
     int64_t live_release_id;         /* 0: none */
@@ -112,7 +113,7 @@ bool build_state_may(enum build_state from, enum build_state to);
 
 struct build {
     int64_t id, app_id;
-    char *app, *user, *branch, *old_commit, *commit, *tree, *message;
+    char *app, *handle, *user, *branch, *old_commit, *commit, *tree, *message;
     int64_t user_id;
     bool shallow, no_cache, cancel;
     bool plan;               /* makes no release */
@@ -151,6 +152,7 @@ struct release {
     int attempts;
     char *step, *reason, *url;
     char *target;            /* where it runs; "" until its worker begins. Another than the app's: it moves the app */
+    char *rename_to;         /* the app's name from then on; NULL: the one that it has */
     int64_t publish_ms, command_ms, apply_ms, rollout_ms; /* -1: not measured */
     int64_t created_at, started_at, ended_at;
 };
@@ -173,6 +175,7 @@ void config_set_release(struct config_set *c); /* zeroes opened values */
 
 struct audit_row {
     int64_t id, at;
+    int64_t app_id;          /* 0: of no app, or of one that was not found */
     char *user, *fingerprint, *address, *app, *verb, *detail;
     int result;
 };

@@ -11,7 +11,7 @@
     "r.description, r.commit_id, r.source_image, r.digest, r.image, r.config_version, r.formation, r.processes, " \
     "r.run_release_command, r.command_done, r.cancel, r.manifests, r.state, r.attempts, r.step, r.reason, r.url, " \
     "r.publish_ms, r.command_ms, r.apply_ms, r.rollout_ms, r.created_at, r.started_at, r.ended_at, " \
-    "r.app_json, r.postdeploy_done, r.target, r.image_ref FROM releases r JOIN apps a ON a.id = r.app_id "
+    "r.app_json, r.postdeploy_done, r.target, r.image_ref, r.rename_to FROM releases r JOIN apps a ON a.id = r.app_id "
 
 static int64_t ms_column(sqlite3_stmt *st, int column)
 {
@@ -60,9 +60,9 @@ static int release_fill(sqlite3_stmt *st, struct release *r, struct err *err)
     r->postdeploy_done = sqlite3_column_int(st, 32) != 0;
     r->target = store_text(st, 33);
     r->image_ref = store_text(st, 34);
+    r->rename_to = store_text(st, 35);
     return 0;
 }
-
 
 int releases_get(struct store *s, int64_t id, struct release *ret, struct err *err)
 {
@@ -132,12 +132,12 @@ int release_insert(struct store *s, const struct release_row *r, int64_t *ret_id
         return rc < 0 ? -1 : err_set(err, ERR_NOT_FOUND, "the app is gone");
     if (store_exec(s, err, "INSERT INTO releases (app_id, version, build_id, user_id, user_name, description, "
                    "commit_id, from_live, source_image, digest, image, config_version, formation, processes, "
-                   "app_json, run_release_command, cancel, target, image_ref, state, created_at) VALUES (?, ?, nullif(?, 0), "
-                   "nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, ''), ?, 'pending', ?)",
-                   "iiiisssisssisssiissi", r->app_id, version, r->build_id, r->user_id, r->user, r->description,
+                   "app_json, run_release_command, cancel, target, image_ref, rename_to, state, created_at) VALUES (?, ?, nullif(?, 0), "
+                   "nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, ''), ?, ?, 'pending', ?)",
+                   "iiiisssisssisssiisssi", r->app_id, version, r->build_id, r->user_id, r->user, r->description,
                    r->commit, (int64_t) r->from_live, r->source_image, r->digest, r->image, r->config_version,
                    formation, r->processes, r->app_json, (int64_t) r->run_release_command, (int64_t) r->cancel,
-                   r->target, r->image_ref, store_now()) != 0)
+                   r->target, r->image_ref, r->rename_to, store_now()) != 0)
         return -1;
     id = sqlite3_last_insert_rowid(s->db);
     store_touch_release_log(s, id);
@@ -159,7 +159,7 @@ static int create_from(struct store *s, const struct release_new *n, const struc
         .description = n->description, .commit = from->commit, .source_image = from->source_image,
         .digest = from->digest, .image = from->image, .processes = processes, .app_json = from->app_json, .formation = &formation,
         .config_version = n->config_version != 0 ? n->config_version : a->config_version,
-        .run_release_command = n->run_release_command, .from_live = n->from_release_id == 0, .target = n->target,
+        .run_release_command = n->run_release_command, .from_live = n->from_release_id == 0, .target = n->target, .rename_to = n->rename_to,
         .image_ref = from->image_ref,
     };
     int rc;
@@ -210,6 +210,8 @@ static int releases_create_in(struct store *s, const struct release_new *n, int6
     }
     if (n->target != NULL)
         rc = target_move_check(s, &a, n->target, err);
+    if (rc == 0 && n->rename_to != NULL)
+        rc = rename_check(s, &a, n->rename_to, err);
     if (rc == 0 && from.app_id != a.id)
         rc = err_set(err, ERR_NOT_FOUND, "that release is not one of %s", a.name);
     if (rc == 0)

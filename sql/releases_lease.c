@@ -220,8 +220,8 @@ static int releases_live_in(struct store *s, const struct lease *me, int64_t id,
     if (store_exec(s, err, "INSERT OR IGNORE INTO leavings (app_id, target) SELECT a.id, a.target FROM apps a "
                    "JOIN releases r ON r.id = ? WHERE a.id = ? AND a.target NOT IN ('', r.target)", "ii", id, app) != 0)
         return -1;
-    return store_exec(s, err, "UPDATE apps SET (live_release_id, target) = (SELECT id, target FROM releases "
-                      "WHERE id = ?) WHERE id = ?", "ii", id, app);
+    return store_exec(s, err, "UPDATE apps SET (live_release_id, target, name) = (SELECT r.id, r.target, "
+                      "coalesce(r.rename_to, apps.name) FROM releases r WHERE r.id = ?) WHERE id = ?", "ii", id, app);
 }
 
 int releases_live(struct store *s, const struct lease *me, int64_t id, const char *url, int64_t rollout_ms,

@@ -37,8 +37,14 @@ int apps_create(struct store *s, const char *name, const char *deploy_branch, in
                 struct app *ret /* may be NULL */, struct err *err); /* owner gets ROLE_OWN */
 int apps_get(struct store *s, const char *name, struct app *ret, struct err *err);
 int apps_get_id(struct store *s, int64_t id, struct app *ret, struct err *err);
+/* By what its objects are called in a target. */
+int apps_get_handle(struct store *s, const char *handle, struct app *ret, struct err *err);
 /* user_id 0: all; else those in which the user has a role. Sorted by name. */
 int apps_list(struct store *s, int64_t user_id, struct app **ret, size_t *ret_n, struct err *err);
+/* May the app get this name? ERR_FAILED, ERR_BUSY: why not. In a transaction that is open already. */
+int rename_check(struct store *s, const struct app *a, const char *to, struct err *err);
+/* Of an app without a live release (one with is renamed by a release, release_new.rename_to). */
+int apps_rename(struct store *s, int64_t id, const char *to, struct err *err);
 int apps_lock(struct store *s, int64_t id, const char *reason /* NULL: unlock */, const char *who, struct err *err);
 /* Marks it (deleting) and wakes the deployer, which removes the objects and then calls apps_delete. */
 /* Ends its builds and releases that have not begun and asks the others to stop. */
@@ -143,6 +149,7 @@ struct release_new {
     const struct formation *formation; /* NULL: the app's current */
     bool run_release_command;
     const char *target;                /* moves the app there (target_move_check); NULL: where it is */
+    const char *rename_to;             /* renames the app when it is live (rename_check); NULL: the name that it has */
 };
 /* Inside the caller's transaction, or its own where none is open. */
 int releases_create(struct store *s, const struct release_new *r, int64_t *ret_id, int64_t *ret_version, struct err *err);
@@ -165,7 +172,7 @@ int releases_command_done(struct store *s, const struct lease *me, int64_t id, i
 int releases_postdeploy_done(struct store *s, const struct lease *me, int64_t id, struct err *err);
 int releases_manifests(struct store *s, const struct lease *me, int64_t id, const char *manifests, int64_t apply_ms, struct err *err);
 /* One transaction: this release live, the former superseded, apps.live_release_id, its build live; where it moves the
- * app, the app's target, and what it has on the old one is among the leavings. */
+ * app, the app's target, and what it has on the old one is among the leavings; where it renames it, its name. */
 int releases_live(struct store *s, const struct lease *me, int64_t id, const char *url, int64_t rollout_ms, struct err *err);
 int releases_failed(struct store *s, const struct lease *me, int64_t id, bool canceled, const char *reason, struct err *err);
 int releases_hand_back(struct store *s, const struct lease *me, int64_t id, struct err *err);
@@ -207,6 +214,8 @@ int inventory_drop(struct store *s, int64_t app_id, const struct inventory_item 
 
 /* --- audit.c */
 int audit_add(struct store *s, const struct audit_row *a, struct err *err);
-int audit_list(struct store *s, const char *app /* NULL: all */, int limit, struct audit_row **ret, size_t *ret_n, struct err *err);
+/* Newest first. app NULL: all; else the app's, under all names that it had, and what was tried with its name by those for whom
+ * there is no such app. */
+int audit_list(struct store *s, const struct app *app, int limit, struct audit_row **ret, size_t *ret_n, struct err *err);
 
 #endif

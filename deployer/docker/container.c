@@ -112,7 +112,7 @@ void container_template(const json_t *body, char ret[TEMPLATE_SIZE])
 void container_place(json_t *body, const struct container_input *in, const char *process, int number, int set,
                      const char *template, const char *address)
 {
-    json_t *labels = json_pack("{s:s, s:s, s:s, s:s}", LABEL_STATE, in->conf->state, LABEL_APP, in->app->name,
+    json_t *labels = json_pack("{s:s, s:s, s:s, s:s}", LABEL_STATE, in->conf->state, LABEL_APP, in->app->handle,
                                LABEL_PROCESS, process, LABEL_TEMPLATE, template);
 
     json_object_set_new(labels, LABEL_NUMBER, json_sprintf("%d", number));

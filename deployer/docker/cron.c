@@ -55,7 +55,7 @@ static int task_start(struct target *t, struct store *s, const struct live *l, c
     struct err why = ERR_INIT;
     int rc, code;
 
-    rc = runs_busy(t, l->app.name, task->id, err);
+    rc = runs_busy(t, l->app.handle, task->id, err);
     if (rc < 0)
         return -1;
     if (rc > 0) {

@@ -13,7 +13,7 @@
 
 /* A release on its way into service. */
 struct deploy {
-    char *app;
+    char *app, *name;        /* its handle, and the first part of its host name */
     int64_t version;
     bool restore, restart;
     struct subnet subnet;
@@ -36,6 +36,7 @@ void deploy_drop(struct target *t)
     app_json_release(&t->deploy->app_json);
     vec_release(&t->deploy->own);
     free(t->deploy->app);
+    free(t->deploy->name);
     free(t->deploy);
     t->deploy = NULL;
 }
@@ -166,7 +167,7 @@ static json_t *body_of(const struct wanted *w, const char *process)
 
 static char *create_path(const struct container_input *in, const struct plan_new *m)
 {
-    cleanup_free char *name = container_name(in->conf, in->app->name, m->process, m->number, in->release->version,
+    cleanup_free char *name = container_name(in->conf, in->app->handle, m->process, m->number, in->release->version,
                                              randombytes_uniform(0x10000));
     cleanup_free char *escaped = http_escape(name);
 
@@ -298,18 +299,19 @@ static int begin(struct target *t, struct deploy *d, const struct container_inpu
 int deploy_begin(struct target *t, const struct target_release *r, const char *again, json_t **ret_shown,
                  struct err *err)
 {
-    cleanup_free char *network = app_network_name(t->conf, r->app->name);
+    cleanup_free char *network = app_network_name(t->conf, r->app->handle);
     struct container_input in;
     struct wanted w;
     struct deploy *d;
 
     deploy_drop(t);
-    if (app_lock(t, r->app->name, true, err) < 0 || deploy_input(t, r, network, &in, err) < 0)
+    if (app_lock(t, r->app->handle, true, err) < 0 || deploy_input(t, r, network, &in, err) < 0)
         return -1;
     if (wanted_make(&in, &w, err) < 0)
         return -1;
     d = t->deploy = xcalloc(1, sizeof(*d));
-    d->app = xstrdup(r->app->name);
+    d->app = xstrdup(r->app->handle);
+    d->name = xstrdup(r->app->name);
     d->version = r->release->version;
     d->restore = r->restore;
     d->restart = again != NULL;
@@ -349,6 +351,8 @@ static int route_switch(struct target *t, const struct deploy *d, struct err *er
             return 0;
         r = (struct route) { .app = xstrdup(d->app) };
     }
+    free(r.name);
+    r.name = xstrdup(d->name);
     if (d->set < 0 || r.subnet.base != d->subnet.base || r.counts[live] == 0 || d->set == live)
         counts_set(&r, -1, d->web_count);
     else
@@ -429,22 +433,22 @@ int deploy_end(struct target *t, const struct target_call *c, int64_t timeout_ms
 /* --- comparing */
 
 /* True where the router sends web's requests to these containers. */
-static bool is_routed(const struct target *t, const char *app, int web_count, int live)
+static bool is_routed(const struct target *t, const struct app *app, int web_count, int live)
 {
     struct route r;
     bool same;
 
-    if (router_route_get(t->conf, app, &r, NULL) < 0)
+    if (router_route_get(t->conf, app->handle, &r, NULL) < 0)
         return web_count == 0;
-    same = r.counts[live] == web_count;
+    same = r.counts[live] == web_count && strcmp(r.name, app->name) == 0;
     route_release(&r);
     return same;
 }
 
-static enum deploy_state compare(const struct target *t, const char *app, const struct wanted *w,
+static enum deploy_state compare(const struct target *t, const struct app *app, const struct wanted *w,
                                  const struct containers *have, const struct plan *p)
 {
-    int live = router_live_set(t->conf, app), web_count = 0;
+    int live = router_live_set(t->conf, app->handle), web_count = 0;
 
     for (size_t i = 0; i < w->n; i++)
         if (strcmp(w->v[i].process, PROCESS_WEB) == 0)
@@ -456,7 +460,7 @@ static enum deploy_state compare(const struct target *t, const char *app, const 
 
 int deploy_compare(struct target *t, const struct target_release *r, enum deploy_state *ret, struct err *err)
 {
-    cleanup_free char *network = app_network_name(t->conf, r->app->name);
+    cleanup_free char *network = app_network_name(t->conf, r->app->handle);
     struct containers have = { NULL, 0 };
     struct container_input in;
     struct wanted w;
@@ -465,9 +469,9 @@ int deploy_compare(struct target *t, const struct target_release *r, enum deploy
 
     if (deploy_input(t, r, network, &in, err) < 0 || wanted_make(&in, &w, err) < 0)
         return -1;
-    if (app_containers(t, r->app->name, &have, err) == 0 &&
-        plan_make(w.v, w.n, &have, router_live_set(t->conf, r->app->name), NULL, &p, err) == 0) {
-        *ret = compare(t, r->app->name, &w, &have, &p);
+    if (app_containers(t, r->app->handle, &have, err) == 0 &&
+        plan_make(w.v, w.n, &have, router_live_set(t->conf, r->app->handle), NULL, &p, err) == 0) {
+        *ret = compare(t, r->app, &w, &have, &p);
         plan_release(&p);
         rc = 0;
     }

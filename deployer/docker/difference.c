@@ -148,7 +148,7 @@ static int route_compare(struct target *t, const struct target_release *r, json_
     struct err why = ERR_INIT;
     struct route route;
 
-    if (router_route_get(t->conf, r->app->name, &route, &why) == 0) {
+    if (router_route_get(t->conf, r->app->handle, &route, &why) == 0) {
         route_release(&route);
         return 0;
     }
@@ -162,7 +162,7 @@ static int route_compare(struct target *t, const struct target_release *r, json_
 int docker_plan(struct target *t, const struct target_release *r, const struct inventory_item *items, size_t n_items,
                 json_t **ret, struct err *err)
 {
-    cleanup_free char *network = app_network_name(t->conf, r->app->name);
+    cleanup_free char *network = app_network_name(t->conf, r->app->handle);
     const struct processes *p = &r->release->processes;
     struct containers have = { NULL, 0 };
     json_auto_t *all = json_array();
@@ -171,7 +171,7 @@ int docker_plan(struct target *t, const struct target_release *r, const struct i
 
     (void) items, (void) n_items; /* the engine's labels are the inventory */
     engine_set_call(t->engine, NULL);
-    if (deploy_input(t, r, network, &in, err) < 0 || app_containers(t, r->app->name, &have, err) < 0)
+    if (deploy_input(t, r, network, &in, err) < 0 || app_containers(t, r->app->handle, &have, err) < 0)
         return -1;
     rc = 0;
     for (size_t i = 0; rc == 0 && i < p->n; i++)

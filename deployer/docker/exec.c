@@ -44,7 +44,7 @@ static int container_find(struct target *t, const struct app *app, const char *w
     struct containers have;
     int rc = 0;
 
-    if (app_containers(t, app->name, &have, err) < 0)
+    if (app_containers(t, app->handle, &have, err) < 0)
         return -1;
     c = choose(&have, wanted);
     if (c == NULL)

@@ -35,7 +35,7 @@ static int earlier_find(struct job *j, const struct target_release *r, struct er
     struct containers have;
     int rc = 0;
 
-    if (app_containers(j->target, r->app->name, &have, err) < 0)
+    if (app_containers(j->target, r->app->handle, &have, err) < 0)
         return -1;
     for (size_t i = 0; i < have.n && rc == 0; i++) {
         const struct container *c = &have.v[i];
@@ -66,15 +66,15 @@ static void entrypoint_set(json_t *body, const char *script)
 static int job_make(struct job *j, const struct target_release *r, struct err *err)
 {
     struct target *t = j->target;
-    cleanup_free char *network = app_network_name(t->conf, r->app->name), *path = NULL, *escaped = NULL;
-    cleanup_free char *name = container_name(t->conf, r->app->name, PROCESS_RELEASE, j->number, r->release->version,
+    cleanup_free char *network = app_network_name(t->conf, r->app->handle), *path = NULL, *escaped = NULL;
+    cleanup_free char *name = container_name(t->conf, r->app->handle, PROCESS_RELEASE, j->number, r->release->version,
                                              randombytes_uniform(0x10000));
     json_auto_t *body = NULL, *answer = NULL;
     char template[TEMPLATE_SIZE];
     struct container_input in;
     struct subnet subnet;
 
-    if (image_ensure(t, r->image, err) < 0 || app_network(t, r->app->name, &subnet, err) < 0 ||
+    if (image_ensure(t, r->image, err) < 0 || app_network(t, r->app->handle, &subnet, err) < 0 ||
         deploy_input(t, r, network, &in, err) < 0 || container_render(&in, PROCESS_RELEASE, &body, err) < 0)
         return -1;
     if (j->script != NULL)
@@ -151,7 +151,7 @@ int docker_release_command(struct target *t, const struct target_release *r, con
     int rc;
 
     engine_set_call(t->engine, c);
-    rc = app_lock(t, r->app->name, true, err);
+    rc = app_lock(t, r->app->handle, true, err);
     if (rc == 0)
         rc = earlier_find(&j, r, err);
     if (rc == 0 && j.id == NULL)

@@ -64,7 +64,7 @@ int docker_list(struct target *t, const struct app *app, struct target_instance 
     struct engine_op *ops;
     size_t n = 0;
 
-    if (app_containers(t, app->name, &have, err) < 0)
+    if (app_containers(t, app->handle, &have, err) < 0)
         return -1;
     ops = xcalloc(have.n + 1, sizeof(*ops));
     for (size_t i = 0; i < have.n; i++) {

@@ -96,7 +96,7 @@ static int sources_open(struct logs *l, const struct app *app, bool follow, stru
     int rc = 0;
 
     l->changed = false;
-    if (app_containers(l->target, app->name, &have, err) < 0)
+    if (app_containers(l->target, app->handle, &have, err) < 0)
         return -1;
     for (size_t i = 0; i < have.n && rc == 0; i++) {
         const struct container *c = &have.v[i];
@@ -164,7 +164,7 @@ static void on_event(void *arg, int stream, const char *line, size_t n)
 static int follow(struct logs *l, const struct app *app, struct err *err)
 {
     cleanup_free char *since = xasprintf("&since=%lld", (long long) time(NULL) - EVENTS_BACK_S);
-    cleanup_free char *path = app_query(l->target->conf, "/events", app->name, "container", since);
+    cleanup_free char *path = app_query(l->target->conf, "/events", app->handle, "container", since);
     struct engine_stream *events = engine_stream_open(l->target->engine, "GET", path, NULL, DEMUX_LINES, EVENT_MAX,
                                                       on_event, l, err);
     int rc = events != NULL ? sources_open(l, app, true, err) : -1;

@@ -84,7 +84,7 @@ static int apps_read(struct reconcile *r, struct err *err)
     for (size_t i = 0; i < r->n; i++)
         r->v[i].id = 0;
     for (size_t i = 0; i < n; i++) {
-        struct watched *w = app_watch(r, v[i].name);
+        struct watched *w = app_watch(r, v[i].handle);
 
         w->id = v[i].id;
         w->elsewhere = app_lives_elsewhere(&v[i]);
@@ -201,7 +201,7 @@ static int app_repair(struct reconcile *r, const char *name, struct err *err)
     int rc;
 
     /* The row is read under the lock: no release begins or ends unseen. */
-    if (apps_get(r->store, name, &app, &why) < 0) {
+    if (apps_get_handle(r->store, name, &app, &why) < 0) {
         if (why.code != ERR_NOT_FOUND) {
             *err = why;
             return -1;
@@ -302,7 +302,7 @@ static void on_gone(void *arg, const char *name)
     size_t n = 0;
     int rc;
 
-    if (apps_get(r->store, name, &app, NULL) < 0)
+    if (apps_get_handle(r->store, name, &app, NULL) < 0)
         return;
     rc = app.live_release_id != 0 ? releases_get(r->store, app.live_release_id, &live, NULL) : -1;
     if (rc == 0 && live.image != NULL) {

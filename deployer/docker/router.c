@@ -144,7 +144,8 @@ static void routes_add(struct routes *all, const struct route *r)
 {
     all->v = xrealloc_n(all->v, all->n + 1, sizeof(*all->v));
     all->v[all->n] = *r;
-    all->v[all->n++].app = xstrdup(r->app);
+    all->v[all->n].app = xstrdup(r->app);
+    all->v[all->n++].name = xstrdup(r->name);
 }
 
 static int by_app(const void *a, const void *b)

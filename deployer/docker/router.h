@@ -22,7 +22,8 @@
 #include <stddef.h>
 
 struct route {
-    char *app;
+    char *app;               /* its handle */
+    char *name;              /* the first part of its host name */
     struct subnet subnet;
     int counts[SETS];        /* web containers of each set; 0: the set is not used */
 };
@@ -35,7 +36,7 @@ int route_read(const json_t *doc, struct route *ret, struct err *err);
 json_t *router_render(const struct conf *c, const struct route *v, size_t n);
 
 /* "http://shop.localhost:8080"; the caller frees it. */
-char *router_url(const struct conf *c, const char *app);
+char *router_url(const struct conf *c, const char *name);
 
 /* The set that is live; 0 where nothing says otherwise. */
 int router_live_set(const struct conf *c, const char *app);

@@ -22,6 +22,7 @@
 void route_release(struct route *r)
 {
     free(r->app);
+    free(r->name);
     memset(r, 0, sizeof(*r));
 }
 
@@ -32,16 +33,17 @@ json_t *route_json(const struct route *r)
 
     for (int s = 0; s < SETS; s++)
         json_array_append_new(counts, json_integer(r->counts[s]));
-    return json_pack("{s:s, s:s, s:o}", "app", r->app, "subnet", subnet, "counts", counts);
+    return json_pack("{s:s, s:s, s:s, s:o}", "app", r->app, "name", r->name, "subnet", subnet, "counts", counts);
 }
 
 int route_read(const json_t *doc, struct route *ret, struct err *err)
 {
-    const char *app = json_str(doc, "app", "");
+    const char *app = json_str(doc, "app", ""), *name = json_str(doc, "name", app); /* older files have none */
     const json_t *counts = json_object_get(doc, "counts");
     struct route r = { 0 };
 
-    if (app_name_check(app, err) < 0 || subnet_parse(json_str(doc, "subnet", ""), &r.subnet, err) < 0)
+    if (app_name_check(app, err) < 0 || app_name_check(name, err) < 0 ||
+        subnet_parse(json_str(doc, "subnet", ""), &r.subnet, err) < 0)
         return -1;
     for (int s = 0; s < SETS; s++) {
         json_int_t n = json_integer_value(json_array_get(counts, (size_t) s));
@@ -51,6 +53,7 @@ int route_read(const json_t *doc, struct route *ret, struct err *err)
         r.counts[s] = (int) n;
     }
     r.app = xstrdup(app);
+    r.name = xstrdup(name);
     *ret = r;
     return 0;
 }
@@ -89,7 +92,7 @@ static json_t *proxy(const struct route *r, int set)
 static json_t *app_route(const struct conf *c, const struct route *r)
 {
     cleanup_free char *folder = conf_state_path(c, "run/docker/sets");
-    cleanup_free char *host = xasprintf("%s.%s", r->app, c->router_domain);
+    cleanup_free char *host = xasprintf("%s.%s", r->name, c->router_domain);
     json_t *sets = json_array();
 
     for (int s = SETS - 1; s >= 0; s--) {
@@ -131,12 +134,12 @@ json_t *router_render(const struct conf *c, const struct route *v, size_t n)
                      http);
 }
 
-char *router_url(const struct conf *c, const char *app)
+char *router_url(const struct conf *c, const char *name)
 {
     long long port = c->router_tls ? c->https_port : c->http_port, usual = c->router_tls ? 443 : 80;
     const char *scheme = c->router_tls ? "https" : "http";
 
     if (port == usual)
-        return xasprintf("%s://%s.%s", scheme, app, c->router_domain);
-    return xasprintf("%s://%s.%s:%lld", scheme, app, c->router_domain, port);
+        return xasprintf("%s://%s.%s", scheme, name, c->router_domain);
+    return xasprintf("%s://%s.%s:%lld", scheme, name, c->router_domain, port);
 }

@@ -73,7 +73,7 @@ int run_render(const struct container_input *in, const struct target_run *q, con
         env_set(json_object_get(body, "Env"), "TERM", q->tty.term);
     json_object_foreach((json_t *) (uintptr_t) q->env, name, value)
         env_set(json_object_get(body, "Env"), name, json_string_value(value));
-    labels = json_pack("{s:s, s:s, s:s, s:s, s:s}", LABEL_STATE, in->conf->state, LABEL_APP, in->app->name, LABEL_RUN,
+    labels = json_pack("{s:s, s:s, s:s, s:s, s:s}", LABEL_STATE, in->conf->state, LABEL_APP, in->app->handle, LABEL_RUN,
                        number, LABEL_COMMAND, q->text, LABEL_USER, q->user);
     if (owner != NULL)
         json_object_set_new(labels, LABEL_OWNER, json_string(owner));
@@ -101,7 +101,7 @@ static int make_once(struct target *t, const struct target_release *r, const str
     else
         (void) snprintf(number, RUN_NUMBER_SIZE, "%u", NUMBER_MIN + randombytes_uniform(NUMBER_SPAN));
     shown = run_name(number);
-    name = xasprintf("%s%s.%s", t->conf->container_prefix, r->app->name, shown);
+    name = xasprintf("%s%s.%s", t->conf->container_prefix, r->app->handle, shown);
     path = xasprintf("/containers/create?name=%s", name);
     if (run_render(in, q, number, owner, store_now(), &body, err) < 0 ||
         engine_do(t->engine, "POST", path, body, &answer, err) < 0)
@@ -113,7 +113,7 @@ static int make_once(struct target *t, const struct target_release *r, const str
 static int run_make(struct target *t, const struct target_release *r, const struct target_run *q, char *number,
                     char **ret_id, struct err *err)
 {
-    cleanup_free char *network = app_network_name(t->conf, r->app->name), *owner = NULL;
+    cleanup_free char *network = app_network_name(t->conf, r->app->handle), *owner = NULL;
     struct container_input in;
     struct subnet subnet;
     struct err why = ERR_INIT;
@@ -121,7 +121,7 @@ static int run_make(struct target *t, const struct target_release *r, const stru
 
     if (!q->detached && (owner = run_owner(err)) == NULL)
         return -1;
-    if (image_ensure(t, r->image, err) < 0 || app_network(t, r->app->name, &subnet, err) < 0 ||
+    if (image_ensure(t, r->image, err) < 0 || app_network(t, r->app->handle, &subnet, err) < 0 ||
         deploy_input(t, r, network, &in, err) < 0)
         return -1;
     for (int i = 0; rc < 0 && i < NUMBER_TRIES; i++) {

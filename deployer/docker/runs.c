@@ -222,7 +222,7 @@ static int by_start(const void *a, const void *b)
 int docker_run_list(struct target *t, const struct app *app, struct target_one_off **ret, size_t *ret_n,
                     struct err *err)
 {
-    json_auto_t *all = runs_get(t, app->name, NULL, err);
+    json_auto_t *all = runs_get(t, app->handle, NULL, err);
     struct target_one_off *v;
     json_t *doc;
     size_t i, n = 0;
@@ -249,7 +249,7 @@ static json_t *run_get(struct target *t, const struct app *app, const char *name
     json_auto_t *all = NULL;
     json_t *doc;
 
-    if (run_number_parse(name, number, err) < 0 || (all = runs_get(t, app->name, number, err)) == NULL)
+    if (run_number_parse(name, number, err) < 0 || (all = runs_get(t, app->handle, number, err)) == NULL)
         return NULL;
     doc = json_array_get(all, 0);
     if (doc == NULL)

@@ -132,8 +132,8 @@ static int docker_remove(struct target *t, const struct app *app, struct err *er
     int rc;
 
     engine_set_call(t->engine, NULL);
-    if (app_lock(t, app->name, false, err) < 0 || router_route_remove(t->conf, app->name, err) < 0 ||
-        app_containers(t, app->name, &have, err) < 0) {
+    if (app_lock(t, app->handle, false, err) < 0 || router_route_remove(t->conf, app->handle, err) < 0 ||
+        app_containers(t, app->handle, &have, err) < 0) {
         app_unlock(t);
         return -1;
     }
@@ -142,7 +142,7 @@ static int docker_remove(struct target *t, const struct app *app, struct err *er
         images_remove(t, &have);
     containers_release(&have);
     if (rc == 0)
-        rc = app_network_remove(t, app->name, err);
+        rc = app_network_remove(t, app->handle, err);
     app_unlock(t);
     return rc;
 }

@@ -26,7 +26,7 @@
 
 char *manifest_namespace_name(const struct conf *c, const struct app *app)
 {
-    return xasprintf("%s%s", c->namespace_prefix, app->name);
+    return xasprintf("%s%s", c->namespace_prefix, app->handle);
 }
 
 char *manifest_job_name(const struct release *r, const char *script)
@@ -53,13 +53,13 @@ int manifest_count(const struct release *r, const char *process)
 /* The pods' selector: it can never be changed, so it holds only what names them. */
 static json_t *selector(const struct manifest_input *in, const char *process)
 {
-    return json_pack("{s:s, s:s}", LABEL_NAME, in->app->name, LABEL_PROCESS, process);
+    return json_pack("{s:s, s:s}", LABEL_NAME, in->app->handle, LABEL_PROCESS, process);
 }
 
 static json_t *labels(const struct manifest_input *in, const char *process)
 {
-    json_t *l = json_pack("{s:s, s:s, s:s}", LABEL_NAME, in->app->name, LABEL_INSTANCE,
-                          in->app->name, LABEL_MANAGED, MANAGED_BY);
+    json_t *l = json_pack("{s:s, s:s, s:s}", LABEL_NAME, in->app->handle, LABEL_INSTANCE,
+                          in->app->handle, LABEL_MANAGED, MANAGED_BY);
 
     if (process != NULL)
         json_object_set_new(l, LABEL_PROCESS, json_string(process));

@@ -201,7 +201,7 @@ static int gone_wait(struct target *t, const struct app *app, const char *path, 
 {
     cleanup_free char *all = kind_path_of("Namespace", NULL, NULL);
     cleanup_free char *selector = xasprintf("%s%%2Capp.kubernetes.io%%2Fname%%3D%s",
-                                            SELECTOR_MANAGED, app->name);
+                                            SELECTOR_MANAGED, app->handle);
     int64_t deadline = (int64_t) loop_now() + t->conf->grace_period + t->conf->pre_stop +
                        GONE_EXTRA_MS;
     struct gone g = { .uid = uid };

@@ -31,7 +31,7 @@ static int fixture_make(void **state)
     struct err err = ERR_INIT;
 
     assert_int_equal(conf_load(&f->conf, NULL, &err), 0);
-    f->app = (struct app) { .id = 3, .name = (char *) (uintptr_t) "shop" };
+    f->app = (struct app) { .id = 3, .name = (char *) (uintptr_t) "shop", .handle = (char *) (uintptr_t) "shop" };
     f->release = (struct release) { .id = 41, .version = 7 };
     f->vars[0] = (struct config_var) { .name = (char *) (uintptr_t) "GREETING", .run = true,
                                        .value = (char *) (uintptr_t) "a=\"b\"\n$c \xc3\xbc", .value_len = 11 };
@@ -261,8 +261,9 @@ static void test_subnet(void **state)
 static void test_router(void **state)
 {
     struct fixture *f = *state;
-    struct route routes[] = { { .app = (char *) (uintptr_t) "blog" },
-                              { .app = (char *) (uintptr_t) "shop", .counts = { 1, 1, 2, 0 } } }, again;
+    struct route routes[] = { { .app = (char *) (uintptr_t) "blog", .name = (char *) (uintptr_t) "blog" },
+                              { .app = (char *) (uintptr_t) "shop", .name = (char *) (uintptr_t) "shop",
+                                .counts = { 1, 1, 2, 0 } } }, again;
     json_auto_t *doc = NULL, *one = NULL;
     struct err err = ERR_INIT;
     char *url;
@@ -276,6 +277,19 @@ static void test_router(void **state)
     assert_memory_equal(again.counts, routes[1].counts, sizeof(again.counts));
     assert_int_equal(again.subnet.base, routes[1].subnet.base);
     route_release(&again);
+    /* An app that was renamed; a file from before there was such a thing. */
+    json_object_set_new(one, "name", json_string("store"));
+    assert_int_equal(route_read(one, &again, &err), 0);
+    assert_string_equal(again.app, "shop");
+    assert_string_equal(again.name, "store");
+    route_release(&again);
+    json_object_del(one, "name");
+    assert_int_equal(route_read(one, &again, &err), 0);
+    assert_string_equal(again.name, "shop");
+    route_release(&again);
+    json_object_set_new(one, "name", json_string("a.b"));
+    assert_int_equal(route_read(one, &again, &err), -1);
+    json_object_del(one, "name");
     json_object_set_new(one, "app", json_string("../x"));
     assert_int_equal(route_read(one, &again, &err), -1);
     url = router_url(&f->conf, "shop");

@@ -31,7 +31,7 @@ static void fixture_make(struct fixture *f)
 
     memset(f, 0, sizeof(*f));
     assert_int_equal(conf_load(&f->conf, NULL, &err), 0);
-    f->app = (struct app) { .id = 3, .name = (char *) (uintptr_t) "shop" };
+    f->app = (struct app) { .id = 3, .name = (char *) (uintptr_t) "shop", .handle = (char *) (uintptr_t) "shop" };
     f->release = (struct release) { .id = 41, .version = 7, .build_id = 57,
                                     .commit = (char *) (uintptr_t) "3f2c1ab" };
     assert_int_equal(processes_parse("[{\"type\":\"web\",\"command\":[\"x\"],\"args\":[],\"default\":true},"

@@ -373,7 +373,7 @@ static void test_command(void **state)
 static json_t *rendered(bool detached)
 {
     struct conf conf;
-    struct app app = { .id = 3, .name = (char *) "shop" };
+    struct app app = { .id = 3, .name = (char *) "shop", .handle = (char *) "shop" };
     struct release release = { .id = 41, .version = 7 };
     struct config_set config = { NULL, 0 };
     struct manifest_input in = { .conf = &conf, .app = &app, .release = &release, .config = &config,

@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""An app as one thing: apps:rename."""
+
+import errno
+import threading
+import urllib.error
+
+import harness
+from harness import Repo, check, get, has, hello, new_app, new_name, page, ssh, url
+
+CLUSTER = harness.ENV["SLIPWAY_TARGET"] == "kubernetes"
+
+repo = None
+
+
+def instances(app):
+    """What runs, by ids that a new container or pod would not have."""
+    return sorted((i["name"], i["started_at"]) for i in check(ssh("ps", app, "--json")).json())
+
+
+def status(address):
+    while True:
+        try:
+            get(address, 0)
+            return 200
+        except urllib.error.HTTPError as e:
+            return e.code
+        except OSError as e:
+            if e.errno != errno.EADDRINUSE:  # the port that it was to come from
+                return str(e)
+
+
+def test_rename():
+    """a live app gets another name: nothing is started anew, each request is answered, the name can be taken by another"""
+    global repo
+    repo = new_app("first")
+    old, new = repo.app, new_name()
+    page(old, "first")
+    before, address = instances(old), url(old)
+    has(check(ssh("apps:rename", old, "Not-a-name"), 2), "Not-a-name")
+    has(check(ssh("apps:rename", old, old), 1), f"the app is named {old} already")
+    answers, done = [], threading.Event()
+
+    def ask():
+        while not done.is_set():
+            answers.append(status(address))
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    try:
+        renamed = check(ssh("apps:rename", old, new, "--json")).json()
+    finally:
+        done.set()
+        asker.join()
+    assert (renamed["name"], renamed["former_name"], renamed["release"]) == (new, old, 2), renamed
+    assert renamed["former_url"] == address and renamed["git_url"].endswith(f"/{new}"), renamed
+    assert instances(new) == before, (before, instances(new))
+    page(new, "first")
+    if CLUSTER and renamed["url"] == address:
+        assert set(answers) == {200}, answers
+    else:
+        # The old address is no app's from the switch on, and not before.
+        first = answers.index(404) if 404 in answers else len(answers)
+        assert set(answers[:first]) <= {200} and set(answers[first:]) <= {404}, answers
+        assert old not in renamed["url"] and new in renamed["url"] and status(address) == 404
+    check(ssh("apps:info", old), 4)
+    has(check(ssh("audit", new)), "apps:rename", old)
+    repo.git("remote", "set-url", "k8s", renamed["git_url"])
+    repo.app = new
+    repo.commit("second", hello("second"))
+    check(repo.push())
+    page(new, "second")
+    has(check(ssh("run", new, "echo", "here")), "here")
+    has(check(ssh("logs", new)), "listening")
+    # Another app of the old name is another app, with objects and images of its own.
+    other = Repo(old)
+    other.commit("other", hello("other"))
+    check(other.push())
+    page(old, "other")
+    page(new, "second")
+    assert [r["version"] for r in check(ssh("releases", old, "--json")).json()] == [1]
+    has(check(ssh("apps:rename", new, old), 1), f"the name {old} is taken")
+    check(ssh("apps:destroy", old, "--confirm", old))
+    page(new, "second")
+    has(check(ssh("rollback", new, "v1")), "v4")
+    page(new, "first")
+
+
+harness.main(globals())
