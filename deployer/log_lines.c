@@ -15,6 +15,21 @@
 
 #define SHOWN_MAX (24 * 1024) /* of one line with its name */
 
+/* True where the line, which came again, was taken before. */
+static bool is_known(struct log_cursor *c, int64_t ns)
+{
+    if (!c->again)
+        return false;
+    if (ns == c->last_ns && ++c->found == c->at_last) {
+        c->again = false;
+        return true;
+    }
+    if (ns <= c->max_ns)
+        return true;
+    c->again = false;
+    return false;
+}
+
 void log_lines_take(struct log_lines *l, struct log_cursor *c, const char *name, const char *p, size_t n)
 {
     char time[RFC3339_SIZE];
@@ -24,18 +39,16 @@ void log_lines_take(struct log_lines *l, struct log_cursor *c, const char *name,
 
     /* A piece of an overlong line has no time of its own. */
     if (len == 0)
-        ns = c->last_ns;
+        ns = c->seen_ns;
     else if (len < n && p[len] == ' ')
         len++;
-    if (ns < c->last_ns)
+    c->seen_ns = ns;
+    if (is_known(c, ns))
         return;
-    if (ns == c->last_ns && c->skip > 0) {
-        c->skip--;
-        return;
-    }
     c->at_last = ns == c->last_ns ? c->at_last + 1 : 1;
     c->last_ns = ns;
-    c->skip = 0;
+    if (ns > c->max_ns)
+        c->max_ns = ns;
     rfc3339_format(ns / 1000000, time);
     buf_init(&b, SHOWN_MAX);
     (void) buf_addf(&b, "%s %s ", time, name);
@@ -53,7 +66,8 @@ void log_lines_take(struct log_lines *l, struct log_cursor *c, const char *name,
 
 void log_cursor_again(struct log_cursor *c)
 {
-    c->skip = c->at_last;
+    c->again = c->last_ns != 0;
+    c->found = 0;
 }
 
 static int by_time(const void *a, const void *b)
@@ -63,6 +77,19 @@ static int by_time(const void *a, const void *b)
     if (p->ns != q->ns)
         return p->ns < q->ns ? -1 : 1;
     return (p->order > q->order) - (p->order < q->order);
+}
+
+void log_lines_last(struct log_lines *l, size_t n)
+{
+    size_t drop = l->n > n ? l->n - n : 0;
+
+    if (drop == 0)
+        return;
+    qsort(l->v, l->n, sizeof(*l->v), by_time);
+    for (size_t i = 0; i < drop; i++)
+        free(l->v[i].text);
+    memmove(l->v, l->v + drop, n * sizeof(*l->v));
+    l->n = n;
 }
 
 int log_lines_write(struct log_lines *l, int fd, struct err *err)

@@ -17,7 +17,9 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
+#define FOLLOW_NICE 19 /* who only looks on stands back behind releases; the target slows down with the reader */
 #define SINCE_MAX_S (366LL * 24 * 3600) /* no node keeps logs longer */
 
 /* --- the request */
@@ -172,6 +174,8 @@ static int serve_logs(struct stream *s, const struct target_ops *ops, struct tar
                              .since_s = r->since_s, .follow = r->follow };
     struct target_stream io = { .fd = s->fd };
 
+    if (r->follow)
+        (void) setpriority(PRIO_PROCESS, 0, FOLLOW_NICE);
     return ops->logs(t, &s->app, &q, &io, err);
 }
 

@@ -65,7 +65,7 @@ struct target_instance {
 struct target_logs {
     const char *process;     /* NULL: all */
     const char *instance;    /* NULL: all */
-    int tail;                /* lines per instance; -1: all */
+    int tail;                /* lines of all instances together; -1: all */
     int64_t since_s;         /* 0: no limit */
     bool follow;
 };

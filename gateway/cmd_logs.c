@@ -2,16 +2,18 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "gateway/cmd.h"
+#include "gateway/cmd_ps.h"
 #include "gateway/live.h"
 #include "gateway/text.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define LINES_SHOWN 100     /* as Heroku's */
 #define LINES_MAX 10000
 #define SINCE_MAX (366LL * 86400)
+#define FOLLOW_NICE 19      /* who only looks on stands back behind pushes */
 
 struct log_view {
     struct command_ctx *c;
@@ -89,18 +91,32 @@ static int log_lines(void *arg, const char *data, size_t n)
     return v->c->io->out(v->c->io, buf_str(&v->out), buf_len(&v->out));
 }
 
-/* "web" is a process type, "web.1" one instance. */
-static int process_check(const char *p, struct err *err)
+static bool has_type(const struct release *live, const char *type)
+{
+    for (size_t i = 0; i < live->processes.n; i++)
+        if (strcmp(live->processes.v[i].type, type) == 0)
+            return strcmp(type, "release") != 0;
+    return false;
+}
+
+/* "web" is a process type of the live release, "web.1" one instance. */
+static int process_check(struct command_ctx *c, const char *p, struct err *err)
 {
     const char *dot = strchr(p, '.');
     cleanup_free char *type = dot != NULL ? xstrndup(p, (size_t) (dot - p)) : xstrdup(p);
+    struct release live;
     long long n = 0;
+    int rc;
 
     if (process_name_check(type, err) != 0)
         return -1;
     if (dot != NULL && show_number(dot + 1, "", 1, PROCESS_COUNT_MAX, &n, NULL) != 0)
         return err_set(err, ERR_USAGE, "an instance is TYPE.NUMBER; for example: -p web.1");
-    return 0;
+    if (releases_get(c->store, c->app.live_release_id, &live, err) != 0)
+        return -1;
+    rc = has_type(&live, type) ? 0 : ps_type_unknown(c, type, &live, err);
+    release_release(&live);
+    return rc;
 }
 
 int cmd_logs(struct command_ctx *c, char *const *argv, int argc, struct err *err)
@@ -116,12 +132,15 @@ int cmd_logs(struct command_ctx *c, char *const *argv, int argc, struct err *err
     (void) argv;
     (void) argc;
     if ((num != NULL && show_number(num, "-n", 0, LINES_MAX, &lines, err) != 0)
-        || (since_text != NULL && show_duration(since_text, "--since", SINCE_MAX, &since, err) != 0)
-        || (process != NULL && process_check(process, err) != 0))
+        || (since_text != NULL && show_duration(since_text, "--since", SINCE_MAX, &since, err) != 0))
         return -1;
     if (c->app.live_release_id == 0)
         return err_set(err, ERR_FAILED, "%s has no live release yet; the output of builds: builds:output %s",
                        c->app.name, c->app.name);
+    if (process != NULL && process_check(c, process, err) != 0)
+        return -1;
+    if (follow)
+        (void) setpriority(PRIO_PROCESS, 0, FOLLOW_NICE);
     q = json_pack("{s:s, s:I, s:o, s:o, s:I, s:I, s:b}", "op", "logs", "app_id", (json_int_t) c->app.id, "process",
                   show_json_text(instance ? NULL : process), "instance", show_json_text(instance ? process : NULL),
                   "tail", (json_int_t) lines, "since", (json_int_t) since, "follow", (int) follow);

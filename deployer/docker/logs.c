@@ -16,6 +16,7 @@
 #define LOG_LINE_MAX (16 * 1024 + 64) /* the engine's limit and a time stamp */
 #define EVENT_MAX (256 * 1024)        /* an event carries all labels of its container's image */
 #define EVENTS_BACK_S 2               /* events are asked for from before the list on: one too many does no harm */
+#define AGAIN_MS 1000                 /* after a log's end it is looked whether its container runs again */
 
 struct logs {
     struct target *target;
@@ -23,7 +24,7 @@ struct logs {
     struct log_lines lines;  /* came, not yet written */
     struct source **v;
     size_t n;
-    bool changed;            /* a container was started since the list was read */
+    uint64_t look_at;        /* when the list is to be read again; 0: not yet known */
     int fd;
 };
 
@@ -33,6 +34,7 @@ struct source {
     char *id, *name;
     struct engine_stream *stream; /* NULL: at its end, for now */
     struct log_cursor cursor;
+    bool ended;              /* was followed to the end of its container */
 };
 
 static void source_free(struct source *s)
@@ -60,7 +62,8 @@ static struct source *source_find(struct logs *l, const char *id)
     return NULL;
 }
 
-/* Opens the log: of one that was read before from where it ended, else what the query asks for. */
+/* Opens the log: of one that was read before from where it ended, else what the query asks for. Of one that comes while
+ * others are followed, that is all. At least one line is read, so that its end is known. */
 static int source_open(struct source *s, bool follow, struct err *err)
 {
     const struct target_logs *q = s->logs->query;
@@ -70,10 +73,9 @@ static int source_open(struct source *s, bool follow, struct err *err)
     if (s->cursor.last_ns > 0) {
         since = s->cursor.last_ns / 1000000000;
         log_cursor_again(&s->cursor);
-        tail = xstrdup("all");
-    } else {
-        tail = q->tail >= 0 ? xasprintf("%d", q->tail) : xstrdup("all");
     }
+    tail = follow || q->tail < 0 ? xstrdup("all") : xasprintf("%d", q->tail > 0 ? q->tail : 1);
+    s->ended = false;
     path = xasprintf("/containers/%s/logs?stdout=1&stderr=1&timestamps=1&follow=%d&tail=%s&since=%" PRId64, s->id,
                      follow, tail, since);
     s->stream = engine_stream_open(s->logs->target->engine, "GET", path, NULL, DEMUX_FRAMES, LOG_LINE_MAX, on_line, s,
@@ -95,7 +97,7 @@ static int sources_open(struct logs *l, const struct app *app, bool follow, stru
     struct containers have;
     int rc = 0;
 
-    l->changed = false;
+    l->look_at = 0;
     if (app_containers(l->target, app->handle, &have, err) < 0)
         return -1;
     for (size_t i = 0; i < have.n && rc == 0; i++) {
@@ -104,7 +106,7 @@ static int sources_open(struct logs *l, const struct app *app, bool follow, stru
 
         if (c->state == CONTAINER_CREATED || !is_asked_for(l->query, c) || (s != NULL && s->stream != NULL))
             continue;
-        if (s != NULL && c->state != CONTAINER_RUNNING)
+        if (s != NULL && s->ended && c->state != CONTAINER_RUNNING)
             continue; /* it has said all */
         if (s == NULL) {
             s = xcalloc(1, sizeof(*s));
@@ -120,22 +122,28 @@ static int sources_open(struct logs *l, const struct app *app, bool follow, stru
     return rc;
 }
 
-/* Closes those that are at their end. Returns how many are still open. A container that went meanwhile is no error. */
+/* Closes those that are at their end. Returns how many are still open. A container that went meanwhile is no error. One
+ * that is being started again may have been seen before its log's end was. */
 static size_t sources_service(struct logs *l)
 {
     size_t open = 0;
+    int rc;
 
     for (size_t i = 0; i < l->n; i++) {
         struct source *s = l->v[i];
 
         if (s->stream == NULL)
             continue;
-        if (engine_stream_done(s->stream, NULL) == 0) {
+        rc = engine_stream_done(s->stream, NULL);
+        if (rc == 0) {
             open++;
             continue;
         }
         engine_stream_close(s->stream);
         s->stream = NULL;
+        s->ended = rc > 0;
+        if (l->look_at == 0)
+            l->look_at = loop_now() + AGAIN_MS;
     }
     return open;
 }
@@ -148,6 +156,10 @@ static int history(struct logs *l, const struct app *app, struct err *err)
     while (sources_service(l) > 0)
         if (engine_wait(l->target->engine, -1, -1, NULL, err) < 0)
             return -1;
+    for (size_t i = 0; i < l->n; i++)
+        l->v[i]->ended = false;
+    if (l->query->tail >= 0)
+        log_lines_last(&l->lines, (size_t) l->query->tail);
     return log_lines_write(&l->lines, l->fd, err);
 }
 
@@ -158,7 +170,15 @@ static void on_event(void *arg, int stream, const char *line, size_t n)
 
     (void) stream;
     if (strcmp(json_str(doc, "Action", ""), "start") == 0)
-        l->changed = true;
+        l->look_at = loop_now();
+}
+
+/* -1: no time is known. */
+static int ms_until(uint64_t at)
+{
+    uint64_t now = loop_now();
+
+    return at == 0 ? -1 : at > now ? (int) (at - now) : 0;
 }
 
 static int follow(struct logs *l, const struct app *app, struct err *err)
@@ -173,12 +193,12 @@ static int follow(struct logs *l, const struct app *app, struct err *err)
         bool readable = false;
 
         (void) sources_service(l);
-        if (l->changed)
+        if (l->look_at != 0 && loop_now() >= l->look_at)
             rc = sources_open(l, app, true, err);
         if (rc == 0 && engine_stream_done(events, err) != 0)
             rc = err_set(err, ERR_DOWN, "the Docker engine stopped sending events");
         if (rc == 0)
-            rc = engine_wait(l->target->engine, -1, l->fd, &readable, err);
+            rc = engine_wait(l->target->engine, ms_until(l->look_at), l->fd, &readable, err);
         if (rc == 0)
             rc = log_lines_write(&l->lines, l->fd, err);
         if (rc == 0 && readable && log_peer_gone(l->fd))

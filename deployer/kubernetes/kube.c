@@ -205,6 +205,7 @@ static void answer_take(struct kube_op *o, struct try *t)
 
     o->status = t->response.status;
     if (o->status >= 200 && o->status < 300 && o->raw) {
+        o->text_len = buf_len(body);
         o->text = buf_steal(body);
         return;
     }

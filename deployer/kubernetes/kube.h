@@ -42,7 +42,8 @@ struct kube_op {
 
     long status;             /* 0: no answer came */
     json_t *answer;          /* owned; NULL where raw or failed */
-    char *text;              /* owned; where raw and it went well */
+    char *text;              /* owned; where raw and it went well; may have NUL bytes in it */
+    size_t text_len;
     struct err err;          /* code ERR_NONE: it went well */
     /* the Status's machine-readable reason ("AlreadyExists"); NULL: none; owned */
     char *reason;

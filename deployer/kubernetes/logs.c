@@ -140,26 +140,16 @@ static int source_service(struct logs *l, struct instance *i, struct err *err)
 
 /* --- history */
 
-/* Takes the last `tail` lines (-1: all) of the log before the last restart and the one since. */
-static void history_take(struct source *s, const char *before, const char *now, int tail)
+/* Takes the lines of a log, if it could be had. */
+static void history_take(struct source *s, const struct kube_op *op)
 {
-    const char *parts[] = { before != NULL ? before : "", now != NULL ? now : "" };
-    size_t total = 0, skip;
+    const char *p = op->text, *end = p != NULL ? p + op->text_len : NULL;
 
-    for (size_t k = 0; k < countof(parts); k++)
-        for (const char *p = parts[k]; *p != '\0'; p++)
-            total += *p == '\n';
-    skip = tail >= 0 && total > (size_t) tail ? total - (size_t) tail : 0;
-    for (size_t k = 0; k < countof(parts); k++) {
-        for (const char *p = parts[k]; *p != '\0';) {
-            size_t n = strcspn(p, "\n");
+    while (p < end) {
+        const char *nl = memchr(p, '\n', (size_t) (end - p)), *stop = nl != NULL ? nl : end;
 
-            if (skip > 0)
-                skip--;
-            else if (n > 0)
-                log_lines_take(&s->logs->lines, &s->cursor, s->name, p, n);
-            p += n + (p[n] == '\n');
-        }
+        on_line(s, p, (size_t) (stop - p));
+        p = stop + 1;
     }
 }
 
@@ -167,7 +157,8 @@ static char *history_path(const struct logs *l, const struct instance *i, bool p
 {
     const struct target_logs *q = l->query;
     cleanup_free char *pod = kind_path_of("Pod", l->namespace_, i->pod.name);
-    cleanup_free char *tail = q->tail >= 0 ? xasprintf("&tailLines=%d", q->tail) : xstrdup("");
+    /* At least one, so that the log's end is known. */
+    cleanup_free char *tail = q->tail >= 0 ? xasprintf("&tailLines=%d", q->tail > 0 ? q->tail : 1) : xstrdup("");
     cleanup_free char *since = q->since_s > 0 ? xasprintf("&sinceSeconds=%" PRId64, q->since_s)
                                               : xstrdup("");
 
@@ -197,13 +188,12 @@ static void history_read(struct logs *l)
     n = 0;
     for (size_t i = 0; i < l->all.n; i++) {
         struct instance *one = &l->all.v[i];
-        const char *before = NULL;
 
         if (one->data == NULL)
             continue;
         if (one->pod.last.is)
-            before = ops[n++].text;
-        history_take(one->data, before, ops[n++].text, l->query->tail);
+            history_take(one->data, &ops[n++]);
+        history_take(one->data, &ops[n++]);
     }
     for (size_t i = 0; i < n; i++) {
         free((void *) (uintptr_t) ops[i].path);
@@ -291,6 +281,8 @@ int kubernetes_logs(struct target *t, const struct app *app, const struct target
             (void) instances_take(&l.all, o);
         sources_make(&l);
         history_read(&l);
+        if (q->tail >= 0)
+            log_lines_last(&l.lines, (size_t) q->tail);
         rc = log_lines_write(&l.lines, l.fd, err);
         if (rc == 0 && q->follow)
             rc = follow(&l, err);

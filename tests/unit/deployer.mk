@@ -10,7 +10,7 @@ tests_unit_publish_tool_LDADD = deployer/libdeployer.a base/libbase.a $(CURL_LIB
 
 # Releases
 EXTRA_DIST += docs/targets.md
-release_tests = tests/unit/test_deployer tests/unit/test_plan tests/unit/test_release tests/unit/test_step
+release_tests = tests/unit/test_deployer tests/unit/test_log_lines tests/unit/test_plan tests/unit/test_release tests/unit/test_step
 check_PROGRAMS += $(release_tests)
 TESTS += $(release_tests)
 release_test_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS)
@@ -21,6 +21,8 @@ tests_unit_test_plan_LDADD = $(release_test_ldadd)
 tests_unit_test_release_SOURCES = tests/unit/test_release.c tests/fakes/fake_target.c tests/fakes/fake_target.h
 tests_unit_test_release_CFLAGS = $(release_test_cflags)
 tests_unit_test_release_LDADD = $(release_test_ldadd)
+tests_unit_test_log_lines_CFLAGS = $(release_test_cflags)
+tests_unit_test_log_lines_LDADD = $(release_test_ldadd)
 tests_unit_test_deployer_CFLAGS = $(release_test_cflags)
 tests_unit_test_deployer_LDADD = $(release_test_ldadd)
 tests_unit_test_step_CFLAGS = $(release_test_cflags)

@@ -356,6 +356,8 @@ static void test_live(void **state)
     desk_expect(d, "bert", "logs shop --since 99999999999d", 2, "--since 10m");
     desk_expect(d, "bert", "logs shop -p 'web;x'", 2, "process type");
     desk_expect(d, "bert", "logs shop -p web.x", 2, "web.1");
+    desk_expect(d, "bert", "logs shop -p wbe", 2, "shop has no process type wbe; it has: web");
+    desk_expect(d, "bert", "logs shop -t -p clock.1", 2, "no process type clock");
     desk_expect(d, "bert", "logs shop -n -1", 2, "whole number");
     desk_expect(d, "bert", "ps:restart shop web", 0, "-----> web 1/1\nRestarting web of shop... done\n");
     desk_expect(d, "bert", "ps:restart shop", 0, "Restarting all processes of shop... done");

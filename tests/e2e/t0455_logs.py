@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+"""Logs: all instances in one order; a follower through a rollout and a crash has each line once; a type that there is not;
+many followers of one that writes much."""
+
+import collections
+import os
+import pathlib
+import re
+import subprocess
+import threading
+import time
+
+import harness
+from harness import ENV, HOST, TMP, Repo, check, get, has, hello, new_app, new_name, ssh, ssh_argv, until, url
+
+RATE = 200  # lines a second of each instance
+
+# Each process names itself anew and numbers its lines, on both of its streams. It says when it has come to its end.
+COUNTER = r'''
+import http.server, os, signal, sys, threading, time, uuid
+me, lock, n, stop = uuid.uuid4().hex[:12], threading.Lock(), 0, threading.Event()
+
+def say(text=""):
+    global n
+    with lock:
+        out = sys.stdout if n % 3 else sys.stderr
+        print(f"#{me} {n}{text}", file=out, flush=True)
+        n += 1
+
+def end(code):
+    stop.set()
+    for _ in range(300):
+        say()
+    with lock:
+        os.write(1, f"#{me} {n} end\n".encode())
+        os._exit(code)
+
+class H(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/crash":
+            threading.Thread(target=end, args=(3,)).start()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(me)))
+        self.end_headers()
+        self.wfile.write(me.encode())
+    def log_message(self, *_):
+        pass
+
+def count():
+    while not stop.wait(1 / RATE):
+        say()
+
+signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=end, args=(0,)).start())
+threading.Thread(target=count).start()
+http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), H).serve_forever()
+'''
+
+# As many lines as are asked for, all the time.
+FLOOD = r'''
+import os, signal, time
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+at, n = time.monotonic(), 0
+while True:
+    os.write(1, b"".join(b"%09d %s\n" % (n + i, b"x" * 50) for i in range(100)))
+    n += 100
+    at += 0.01
+    time.sleep(max(0, at - time.monotonic()))
+'''
+
+LINE = re.compile(r"^(\S+) (\S+) #(\w+) (\d+)( end)?$")
+repo = None
+
+
+def files(text):
+    return {"Procfile": "web: exec python3 web.py\nflood: exec python3 flood.py\n", "flood.py": FLOOD,
+            "web.py": f"RATE = {RATE}  # {text} {harness.unique}\n{COUNTER}",
+            "app.json": '{"formation": {"web": {"quantity": 2}, "flood": {"quantity": 0}}}'}
+
+
+class Follower:
+    """A person with logs -t, whose output goes into a file."""
+
+    def __init__(self, *words, **how):
+        self.path = pathlib.Path(TMP) / f"follow-{time.monotonic_ns()}"
+        with open(self.path, "wb") as out:
+            self.process = subprocess.Popen([*ssh_argv(), f"git@{HOST}", "logs", *words], stdin=subprocess.DEVNULL,
+                                            stdout=out, stderr=subprocess.STDOUT, **how)
+
+    def lines(self):
+        """(time, name, process, number, at its end) of each whole line."""
+        text = self.path.read_text().rpartition("\n")[0]
+        found = [LINE.match(line) for line in text.splitlines()]
+        assert None not in found, [line for line, m in zip(text.splitlines(), found) if m is None][:3]
+        return [(m[1], m[2], m[3], int(m[4]), m[5] is not None) for m in found]
+
+    def numbers(self):
+        """{process: its numbers, as they came}."""
+        all_ = collections.defaultdict(list)
+        for _, _, process, number, _ in self.lines():
+            all_[process].append(number)
+        return all_
+
+    def ended(self):
+        return {process for _, _, process, _, end in self.lines() if end}
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
+
+
+def whole(numbers, from_start):
+    """Of each process, no number is missing between its first and its last, and none is there twice."""
+    for process, seen in numbers.items():
+        twice = [n for n, times in collections.Counter(seen).items() if times > 1]
+        first = 0 if process in from_start else min(seen)
+        missing = sorted(set(range(first, max(seen) + 1)) - set(seen))
+        assert not twice and not missing, f"{process}: {len(seen)} lines, twice: {twice[:9]}, missing: {missing[:9]}"
+
+
+def test_rollout_and_crash():
+    """a follower has each line of each process once: through a rollout, and through a crash"""
+    global repo
+    repo = Repo(new_name())
+    repo.commit("first", files("first"))
+    check(repo.push())
+    # Two who came at other times: one in the middle of lines, one with some of the past.
+    for tail in ("0", "50"):
+        if tail == "0":
+            f = Follower(repo.app, "-t", "-n", tail)
+            until(lambda: len(f.numbers()) == 2)
+            old = set(f.numbers())
+        else:
+            g = Follower(repo.app, "-t", "-n", tail, "-p", "web")
+            until(lambda: len(g.numbers()) == 2)
+    repo.commit("second", files("second"))
+    check(repo.push())
+    until(lambda: old <= f.ended() and old <= g.ended())
+    until(lambda: len(f.numbers()) >= 4 and len(g.numbers()) >= 4)
+    # One of the new ones ends in the middle of its work, and is started again.
+    crashed = get(url(repo.app) + "/crash")
+    for who in (f, g):
+        until(lambda: crashed in who.ended(), 60)
+        before = set(who.numbers())
+        until(lambda: set(who.numbers()) - before or len(who.numbers()) >= 5, 60)
+        time.sleep(1)
+    f.stop(), g.stop()
+    whole(f.numbers(), set(f.numbers()) - old)
+    whole(g.numbers(), set(g.numbers()) - old)
+    print(f"# {len(f.lines())} lines of {len(f.numbers())} processes")
+
+
+def test_order():
+    """logs -n: so many lines of all instances together, in order of time, up to now; --since; one instance; --json"""
+    app = repo.app
+    for n in (1, 300):
+        r = check(ssh("logs", app, "-n", str(n)))
+        rows = [LINE.match(line) for line in r.out.splitlines()]
+        assert len(rows) == n and None not in rows, r
+        times = [m[1] for m in rows]
+        assert times == sorted(times), times
+    assert {m[2] for m in rows} >= {"web.1", "web.2"}, {m[2] for m in rows}
+    assert check(ssh("logs", app, "-n", "0")).out == ""
+    rows = check(ssh("logs", app, "--since", "2s", "-p", "web.1")).out.splitlines()
+    assert rows and len(rows) < 20 * RATE and all(" web.1 " in line for line in rows), (len(rows), rows[:3])
+    row = check(ssh("logs", app, "-n", "1", "--json")).json()
+    assert sorted(row) == ["process", "text", "time"] and row["process"].startswith("web."), row
+
+
+def test_no_such_type():
+    """a process type that the app does not have is named, with those that it has"""
+    has(check(ssh("logs", repo.app, "-p", "wbe"), 2), "no process type wbe", "web", "flood")
+    has(check(ssh("logs", repo.app, "-t", "-p", "wbe.1"), 2), "no process type wbe")
+    assert check(ssh("logs", repo.app, "-p", "flood")).out == ""
+
+
+def pss(pid):
+    """KiB of the process's own part of memory; 0: it has ended."""
+    try:
+        text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+        return int(re.search(r"^Pss:\s+(\d+)", text, re.M)[1])
+    except (OSError, TypeError):
+        return 0
+
+
+class Counter:
+    """A person with logs -t whose output is counted, and kept nowhere."""
+
+    def __init__(self, *words):
+        self.bytes = 0
+        self.process = subprocess.Popen([*ssh_argv(), f"git@{HOST}", "logs", *words], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=lambda: os.nice(10))
+        threading.Thread(target=self._count, daemon=True).start()
+
+    def _count(self):
+        while piece := os.read(self.process.stdout.fileno(), 1 << 16):
+            self.bytes += len(piece)
+
+
+FOLLOWERS = 50
+FOLLOWER_KIB = 8 * 1024  # of memory for each: a session and a stream
+FLOOD_LINE = len("2026-01-02T03:04:05Z flood.1 000000000 " + "x" * 50 + "\n")
+
+
+def test_many_followers():
+    """50 followers of 10,000 lines a second: a push goes live beside them, and memory stays bounded"""
+    with harness.Server(ssh__max_connections_per_address="100") as server:
+        writer, other = Repo(new_name()), Repo(new_name())
+        writer.commit("first", {**files("flood"), "app.json": '{"formation": {"flood": {"quantity": 1}}}'})
+        check(writer.push())
+        other.commit("first", hello("one"))
+        check(other.push())
+
+        def push(text):
+            other.commit(text, hello(text))
+            begin = time.monotonic()
+            check(other.push())
+            return time.monotonic() - begin
+
+        alone = push("two")
+        all_ = [Counter(writer.app, "-t", "-n", "0", "-p", "flood") for _ in range(FOLLOWERS)]
+        try:
+            until(lambda: all(f.bytes > 0 for f in all_), 120)
+            before, begin = [f.bytes for f in all_], time.monotonic()
+            beside = push("three")
+            seconds = time.monotonic() - begin
+            rates = sorted((f.bytes - n) / FLOOD_LINE / seconds for f, n in zip(all_, before))
+            assert all(f.process.poll() is None for f in all_)
+            used = [pss(p) for role in ("session", "stream") for p in server.processes(role)]
+        finally:
+            for f in all_:
+                f.process.kill()
+                f.process.wait()
+        per = sum(used) / FOLLOWERS
+        print(f"# a push alone {alone:.1f} s, beside {FOLLOWERS} followers {beside:.1f} s; each had {rates[0]:.0f} to "
+              f"{rates[-1]:.0f} lines a second; {per:.0f} KiB for each follower")
+        assert per < FOLLOWER_KIB, used
+
+
+harness.main(globals())

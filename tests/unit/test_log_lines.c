@@ -1,0 +1,122 @@
+/* Log lines in one order, each once. */
+#include "config.h"
+
+#include "base/buf.h"
+#include "base/ipc.h"
+#include "deployer/log_lines.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define DAY "2026-01-02T03:04:"
+
+static void take(struct log_lines *l, struct log_cursor *c, const char *name, const char *text)
+{
+    log_lines_take(l, c, name, text, strlen(text));
+}
+
+/* What is written, as one text. */
+static void wrote(struct log_lines *l, const char *expected)
+{
+    struct err err = ERR_INIT;
+    struct buf b;
+    enum ipc_type type = IPC_STDERR;
+    int pair[2];
+
+    buf_init(&b, IPC_PAYLOAD_MAX);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_int_equal(log_lines_write(l, pair[0], &err), 0);
+    (void) close(pair[0]);
+    assert_int_equal(ipc_read(pair[1], &type, &b, &err), expected[0] != '\0');
+    if (expected[0] != '\0')
+        assert_int_equal(type, IPC_STDOUT);
+    assert_string_equal(buf_str(&b), expected);
+    (void) close(pair[1]);
+    buf_release(&b);
+}
+
+static void test_merged(void **state)
+{
+    struct log_lines l = { 0 };
+    struct log_cursor a = { 0 }, b = { 0 };
+
+    (void) state;
+    take(&l, &a, "web.1", DAY "05.2Z a");
+    take(&l, &a, "web.1", DAY "06.000000001Z c");
+    take(&l, &b, "web.2", DAY "05.3Z b");
+    take(&l, &b, "web.2", DAY "06Z red\007");
+    wrote(&l, DAY "05Z web.1 a\n" DAY "05Z web.2 b\n" DAY "06Z web.2 red\n" DAY "06Z web.1 c\n");
+    wrote(&l, "");
+    take(&l, &a, "web.1", DAY "05Z 1");
+    take(&l, &b, "web.2", DAY "05Z 2");
+    take(&l, &a, "web.1", DAY "06Z 3");
+    log_lines_last(&l, 5);
+    log_lines_last(&l, 2);
+    wrote(&l, DAY "05Z web.2 2\n" DAY "06Z web.1 3\n");
+    take(&l, &a, "web.1", DAY "07Z 4");
+    log_lines_last(&l, 0);
+    wrote(&l, "");
+    log_lines_release(&l);
+}
+
+/* Two streams of one process: the later time may come first. */
+static void test_out_of_order(void **state)
+{
+    struct log_lines l = { 0 };
+    struct log_cursor c = { 0 };
+
+    (void) state;
+    take(&l, &c, "web.1", DAY "05.5Z out");
+    take(&l, &c, "web.1", DAY "05.4Z err");
+    take(&l, &c, "web.1", "the rest of an overlong line");
+    wrote(&l, DAY "05Z web.1 err\n" DAY "05Z web.1 the rest of an overlong line\n" DAY "05Z web.1 out\n");
+    log_cursor_again(&c);
+    take(&l, &c, "web.1", DAY "05.1Z before the first that was asked for");
+    take(&l, &c, "web.1", DAY "05.5Z out");
+    take(&l, &c, "web.1", DAY "05.4Z err");
+    take(&l, &c, "web.1", "the rest of an overlong line");
+    take(&l, &c, "web.1", DAY "05.3Z new, though earlier");
+    wrote(&l, DAY "05Z web.1 new, though earlier\n");
+    log_lines_release(&l);
+}
+
+static void test_again(void **state)
+{
+    struct log_lines l = { 0 };
+    struct log_cursor c = { 0 };
+
+    (void) state;
+    log_cursor_again(&c); /* nothing was read yet: all is new */
+    take(&l, &c, "web.1", DAY "05Z 1");
+    take(&l, &c, "web.1", DAY "05Z 2");
+    wrote(&l, DAY "05Z web.1 1\n" DAY "05Z web.1 2\n");
+    for (int i = 0; i < 2; i++) { /* it breaks off twice at the same place */
+        log_cursor_again(&c);
+        take(&l, &c, "web.1", DAY "05Z 1");
+    }
+    take(&l, &c, "web.1", DAY "05Z 2");
+    take(&l, &c, "web.1", DAY "05Z 3");
+    wrote(&l, DAY "05Z web.1 3\n");
+    log_cursor_again(&c); /* the log was rotated away: it begins with what is new */
+    take(&l, &c, "web.1", DAY "06Z 4");
+    take(&l, &c, "web.1", DAY "05.9Z 5");
+    wrote(&l, DAY "05Z web.1 5\n" DAY "06Z web.1 4\n");
+    log_lines_release(&l);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_merged),
+        cmocka_unit_test(test_out_of_order),
+        cmocka_unit_test(test_again),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
