@@ -2,58 +2,13 @@
 #include "config.h"
 
 #include "deployer/docker/docker.h"
+#include "deployer/docker/shown.h"
 
 #include "base/json.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* What a container is made of, for people: its name, and where it stands in our document and in what inspecting one
- * answers. The environment is not among it: it has the config's values; the template's hash says that it differs. */
-static const struct { const char *name, *wanted, *live; } fields[] = {
-    { "image", "Image", "Config.Image" },
-    { "command", "Entrypoint", "Config.Entrypoint" },
-    { "user", "User", "Config.User" },
-    { "stop_signal", "StopSignal", "Config.StopSignal" },
-    { "stop_timeout", "StopTimeout", "Config.StopTimeout" },
-    { "memory", "HostConfig.Memory", "HostConfig.Memory" },
-    { "memory_swap", "HostConfig.MemorySwap", "HostConfig.MemorySwap" },
-    { "nano_cpus", "HostConfig.NanoCpus", "HostConfig.NanoCpus" },
-    { "pids_limit", "HostConfig.PidsLimit", "HostConfig.PidsLimit" },
-    { "read_only", "HostConfig.ReadonlyRootfs", "HostConfig.ReadonlyRootfs" },
-    { "init", "HostConfig.Init", "HostConfig.Init" },
-    { "network", "HostConfig.NetworkMode", "HostConfig.NetworkMode" },
-    { "restart", "HostConfig.RestartPolicy.Name", "HostConfig.RestartPolicy.Name" },
-    { "cap_drop", "HostConfig.CapDrop", "HostConfig.CapDrop" },
-    { "security_opt", "HostConfig.SecurityOpt", "HostConfig.SecurityOpt" },
-    { "log_driver", "HostConfig.LogConfig.Type", "HostConfig.LogConfig.Type" },
-    { "log_options", "HostConfig.LogConfig.Config", "HostConfig.LogConfig.Config" },
-};
-
-/* The engine answers what isn't set as null, 0, false or an empty text. */
-static bool is_unset(const json_t *v)
-{
-    return v == NULL || json_is_null(v) || json_is_false(v) ||
-           (json_is_integer(v) && json_integer_value(v) == 0) ||
-           (json_is_string(v) && json_string_length(v) == 0);
-}
-
-/* doc: our own, or (live) the engine's. */
-static json_t *shown(const json_t *doc, bool live, const char *template, int instances)
-{
-    json_t *o = json_object();
-
-    json_object_set_new(o, "instances", json_integer(instances));
-    for (size_t i = 0; i < countof(fields); i++) {
-        json_t *v = json_at(doc, live ? fields[i].live : fields[i].wanted);
-
-        if (!is_unset(v))
-            json_object_set(o, fields[i].name, v);
-    }
-    json_object_set_new(o, "template", json_string(template));
-    return o;
-}
 
 static bool is_serving(const struct container *c, const char *process)
 {
@@ -82,18 +37,8 @@ static int process_live(struct target *t, const struct containers *have, const c
     path = xasprintf("/containers/%s/json", first->id);
     if (engine_do(t->engine, "GET", path, NULL, &doc, err) < 0)
         return err_wrap(err, "%s", first->name);
-    *ret = shown(doc, true, first->template, n);
+    *ret = container_shown(doc, true, first->template, n);
     return 0;
-}
-
-/* A container whose template is the release's is kept, whatever somebody has changed of it. */
-static bool is_kept_changed(const json_t *before, const json_t *after)
-{
-    json_auto_t *a = json_copy((json_t *) (uintptr_t) before), *b = json_copy((json_t *) (uintptr_t) after);
-
-    (void) json_object_del(a, "instances");
-    (void) json_object_del(b, "instances");
-    return json_equal(json_object_get(a, "template"), json_object_get(b, "template")) && !json_equal(a, b);
 }
 
 static int process_compare(struct target *t, const struct container_input *in, const struct containers *have,
@@ -108,12 +53,12 @@ static int process_compare(struct target *t, const struct container_input *in, c
         return -1;
     container_template(body, template);
     if (count > 0)
-        after = shown(body, false, template, count);
+        after = container_shown(body, false, template, count);
     else if (before != NULL) { /* all that is to be said is that none is left */
         after = json_copy(before);
         json_object_set_new(after, "instances", json_integer(0));
     }
-    if (before != NULL && after != NULL && is_kept_changed(before, after))
+    if (before != NULL && after != NULL && container_is_kept_changed(before, after))
         note = xasprintf("a release keeps its containers as they are; ps:restart %s %s replaces them", in->app->name,
                          process);
     target_plan_add(all, "Process", process, json_incref(before), json_incref(after), note);

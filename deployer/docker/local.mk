@@ -8,7 +8,7 @@ deployer_libdeployer_a_SOURCES += \
     deployer/docker/container.c deployer/docker/container.h deployer/docker/status.c \
     deployer/docker/demux.c deployer/docker/demux.h \
     deployer/docker/deploy.c \
-    deployer/docker/difference.c \
+    deployer/docker/difference.c deployer/docker/shown.c deployer/docker/shown.h \
     deployer/docker/engine.c deployer/docker/engine.h \
     deployer/docker/exec.c \
     deployer/docker/image.c \

@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """git push -o plan and apps:plan: what a release would change is shown, and nothing moves."""
 
+import configparser
 import os
+import pathlib
+import re
 import subprocess
 
 import harness
@@ -136,6 +139,23 @@ def test_refused():
     refused(plan("-o", "detach", "k8s", "main"), "leave nobody to see")
     refused(plan("k8s", "v-two"), "-o plan is for a push of main")
     check(ssh("apps:plan", "nosuch"), 4)
+
+
+def test_down():
+    """a target that does not answer: the sentence says so, and the app is as it was"""
+    nowhere = harness.TMP / "nowhere"
+    if KUBERNETES:
+        conf = configparser.RawConfigParser()
+        conf.read(ENV["SLIPWAY_CONFIG"])
+        real = pathlib.Path(conf.get("kubernetes", "kubeconfig")).read_text()
+        nowhere.write_text(re.sub(r"(server: https://)\S+", rf"\g<1>127.0.0.1:{harness.free_port()}", real))
+    with harness.Server(**{"kubernetes__kubeconfig" if KUBERNETES else "docker__socket": nowhere}):
+        other = Repo(new_name())
+        other.commit("first", hello("one"))
+        check(ssh("apps:create", other.app))
+        refused(other.push("-o", "plan", "k8s", "main"), "it could not be planned: ", "; nothing was changed")
+        assert check(ssh("releases", other.app, "--json")).json() == [] and other.remote_refs() == {}
+        check(ssh("apps:plan", other.app), 1)
 
 
 if __name__ == "__main__":

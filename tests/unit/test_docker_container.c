@@ -6,6 +6,7 @@
 #include "deployer/docker/container.h"
 #include "deployer/docker/quantity.h"
 #include "deployer/docker/router.h"
+#include "deployer/docker/shown.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -353,6 +354,40 @@ static void test_status(void **state)
     container_status_release(&s);
 }
 
+/* What a plan compares: our document and the engine's answer of a container that was made from it are the same. */
+static void test_shown(void **state)
+{
+    struct fixture *f = *state;
+    json_auto_t *body = NULL, *inspected = NULL, *wanted = NULL, *live = NULL, *changed = NULL;
+    cleanup_free char *text = NULL;
+    struct err err = ERR_INIT;
+    const char *name;
+    json_t *v;
+
+    assert_int_equal(container_render(&f->in, "web", &body, &err), 0);
+    inspected = json_pack("{s:{}, s:O}", "Config", "HostConfig", json_object_get(body, "HostConfig"));
+    json_object_foreach(body, name, v)
+        if (strcmp(name, "HostConfig") != 0)
+            json_object_set(json_object_get(inspected, "Config"), name, v);
+    json_object_set_new(json_at(inspected, "HostConfig"), "CpuShares", json_integer(0)); /* not ours */
+    wanted = container_shown(body, false, "0011223344556677", 2);
+    live = container_shown(inspected, true, "0011223344556677", 2);
+    assert_true(json_equal(wanted, live));
+    text = json_text(live);
+    assert_null(strstr(text, "GREETING"));
+    assert_int_equal(json_int(live, "instances", 0), 2);
+    assert_int_equal(json_int(live, "pids_limit", 0), f->conf.pids_limit);
+    assert_false(container_is_kept_changed(live, wanted));
+    /* Another number is no change of a container; another limit is, and the template says whether it is kept. */
+    json_object_set_new(live, "instances", json_integer(1));
+    assert_false(container_is_kept_changed(live, wanted));
+    json_object_set_new(json_at(inspected, "HostConfig"), "PidsLimit", json_integer(77));
+    changed = container_shown(inspected, true, "0011223344556677", 2);
+    assert_true(container_is_kept_changed(changed, wanted));
+    json_object_set_new(changed, "template", json_string("7766554433221100"));
+    assert_false(container_is_kept_changed(changed, wanted));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fixture_make, fixture_free)
 
 int main(void)
@@ -360,7 +395,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_golden), TEST(test_template), TEST(test_value), TEST(test_names), TEST(test_read),
         TEST(test_quantity), TEST(test_limits), TEST(test_subnet), TEST(test_router), TEST(test_switch),
-        TEST(test_status),
+        TEST(test_status), TEST(test_shown),
     };
 
     json_init();
