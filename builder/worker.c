@@ -300,6 +300,9 @@ static int wait_for_build(struct work *w, struct err *err)
 
         if (w->stop || w->leave || getppid() != w->parent)
             return 0;
+        /* Before it takes a build, which may need them. */
+        if (config_copies_do(w->store, err) != 0)
+            return -1;
         rc = builds_lease(w->store, &w->lease, &w->build, err);
         if (rc != 0)
             return rc;

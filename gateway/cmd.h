@@ -10,7 +10,7 @@
 typedef int command_fn(struct command_ctx *c, char *const *argv, int argc, struct err *err);
 
 command_fn cmd_access_grant, cmd_access_list, cmd_access_revoke;
-command_fn cmd_apps_create, cmd_apps_destroy, cmd_apps_exists, cmd_apps_info, cmd_apps_list, cmd_apps_lock;
+command_fn cmd_apps_clone, cmd_apps_create, cmd_apps_destroy, cmd_apps_exists, cmd_apps_info, cmd_apps_list, cmd_apps_lock;
 command_fn cmd_apps_locked, cmd_apps_move, cmd_apps_plan, cmd_apps_rename, cmd_apps_unlock;
 command_fn cmd_audit;
 command_fn cmd_builds_attach, cmd_builds_cancel, cmd_builds_list, cmd_builds_output;
@@ -63,6 +63,8 @@ char *show_words(const struct vec *words, size_t most);
 
 /* --- cmd_apps.c */
 
+/* May the person create apps here? */
+int app_create_check(const struct command_ctx *c, struct err *err);
 /* What people type behind `git remote add`. The caller frees it. */
 char *app_git_url(const struct conf *conf, const char *app);
 
@@ -104,6 +106,7 @@ struct release_ask {
     const char *doing;
     const char *kept;                /* "A stays set and is used from the next release on" */
     int64_t from_release_id;         /* 0: the live one */
+    int64_t clone_of;                /* another app's release instead, as in struct release_new */
     const char *source_image, *image_ref; /* an image that wasn't built here instead, as in struct release_new */
     int64_t config_version;          /* 0: the newest */
     const struct formation *formation; /* NULL: the app's */

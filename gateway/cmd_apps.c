@@ -35,6 +35,14 @@ static int branch_check(const char *s, struct err *err)
     return err_set(err, ERR_USAGE, "--branch needs the name of a branch; for example: --branch main");
 }
 
+int app_create_check(const struct command_ctx *c, struct err *err)
+{
+    if (c->user.admin || c->user.may_create)
+        return 0;
+    return err_set(err, ERR_DENIED, "you may not create apps here; an admin can allow it: users:add, or create the app for "
+                   "you");
+}
+
 int cmd_apps_create(struct command_ctx *c, char *const *argv, int argc, struct err *err)
 {
     const char *branch = command_option(c, "--branch");
@@ -47,9 +55,8 @@ int cmd_apps_create(struct command_ctx *c, char *const *argv, int argc, struct e
     if (app_name_check(argv[0], err) != 0 || branch_check(branch, err) != 0)
         return -1;
     (void) buf_addf(&c->detail, "%s --branch %s", argv[0], branch);
-    if (!c->user.admin && !c->user.may_create)
-        return err_set(err, ERR_DENIED, "you may not create apps here; an admin can allow it: users:add, or create "
-                       "the app for you");
+    if (app_create_check(c, err) != 0)
+        return -1;
     if (apps_create(c->store, argv[0], branch, c->user.id, &a, err) != 0)
         return -1;
     app_release(&a);

@@ -94,7 +94,7 @@ int release_ask(struct command_ctx *c, const struct release_ask *ask, struct rel
 {
     struct release_new n = {
         .app_id = c->app.id, .user_id = c->user.id, .user = c->user.name, .description = ask->description,
-        .from_release_id = ask->from_release_id, .source_image = ask->source_image, .image_ref = ask->image_ref,
+        .from_release_id = ask->from_release_id, .clone_of = ask->clone_of, .source_image = ask->source_image, .image_ref = ask->image_ref,
         .config_version = ask->config_version,
         .formation = ask->formation, .run_release_command = ask->run_release_command, .rename_to = ask->rename_to,
     };
@@ -108,7 +108,7 @@ int release_ask(struct command_ctx *c, const struct release_ask *ask, struct rel
     live = now.live_release_id != 0;
     app_release(&now);
     *ret = made;
-    if ((!live && ask->from_release_id == 0 && ask->source_image == NULL) || !ask->restart)
+    if ((!live && ask->from_release_id == 0 && ask->source_image == NULL && ask->clone_of == 0) || !ask->restart)
         return store_commit(c->store, err);
     if (releases_create(c->store, &n, &made.id, &made.version, err) != 0 || store_commit(c->store, err) != 0)
         return -1;

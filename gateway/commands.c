@@ -21,6 +21,14 @@ const struct command commands[] = {
       "It holds for the next command; what that user has under way goes on.\n\n"
       "    access:revoke shop carl",
       cmd_access_revoke },
+    { "apps:clone", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP NEW [--skip-deploy]",
+      "Create an app with another app's config, counts and image",
+      "NEW gets the config with its values in both scopes, counts, deploy branch and settings, and as v1 the image that is live\n"
+      "in APP, with its release command. The app is yours: access, keys and the lock aren't copied, nor are releases and the\n"
+      "repository, which is empty until the first push. Both apps use the same databases until NEW's config says otherwise:\n"
+      "--skip-deploy releases nothing yet, so that it can be changed first.\n\n"
+      "    apps:clone shop shop-staging --skip-deploy",
+      cmd_apps_clone },
     { "apps:create", "create", CMD_AUDIT, ROLE_NONE, "NAME [-b|--branch BRANCH]",
       "Create an app",
       "A name is a DNS label of at most 30 characters: small letters, digits, and - inside. The branch is the one\n"

@@ -50,6 +50,7 @@ gateway_libgateway_a_SOURCES += \
     gateway/cmd_apps.c \
     gateway/cmd_audit.c \
     gateway/cmd_builds.c \
+    gateway/cmd_clone.c \
     gateway/cmd_completion.c \
     gateway/cmd_config.c gateway/cmd_config.h \
     gateway/cmd_config_text.c \

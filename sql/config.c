@@ -218,6 +218,21 @@ int config_change(struct store *s, int64_t app_id, const struct config_change *v
     return version_finish(s, app_id, newest, changed, ret_version, err);
 }
 
+int config_backfill(struct store *s, int64_t app_id, const struct config_change *c, struct err *err)
+{
+    unsigned char digest[32] = { 0 };
+    int64_t value_id = 0;
+
+    if (change_check(c, err) != 0
+        || seal_digest(s->state, app_id, c->name, c->value, c->value_len, digest, err) != 0
+        || value_insert(s, app_id, c, digest, &value_id, err) != 0)
+        return -1;
+    return store_exec(s, err, "WITH RECURSIVE versions (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM versions, apps a "
+                      "WHERE a.id = ?1 AND n < a.config_version) INSERT OR IGNORE INTO config_items "
+                      "(app_id, version, name, value_id) SELECT ?1, n, ?2, ?3 FROM versions", "isi", app_id, c->name,
+                      value_id);
+}
+
 static int config_restore_in(struct store *s, int64_t app_id, int64_t version, int64_t *ret_version, struct err *err)
 {
     int64_t newest = 0, differs = 0;

@@ -187,6 +187,34 @@ static int create_image(struct store *s, const struct release_new *n, const stru
     return release_insert(s, &row, ret_id, ret_version, err);
 }
 
+/* With the image of another app's release. */
+static int create_clone(struct store *s, const struct release_new *n, const struct app *a, int64_t *ret_id,
+                        int64_t *ret_version, struct err *err)
+{
+    cleanup_free char *processes = NULL, *image = NULL;
+    struct formation wanted = { NULL, 0 }, formation = { NULL, 0 };
+    struct release from;
+    int rc;
+
+    if (releases_get(s, n->clone_of, &from, err) != 0)
+        return -1;
+    processes = processes_json(&from.processes);
+    image = from.image != NULL ? xstrndup(from.image, strcspn(from.image, "@")) : xstrdup(from.source_image);
+    rc = formation_get(s, a->id, &wanted, err);
+    if (rc == 0) {
+        formation_fit(&wanted, &from.processes, &formation);
+        rc = release_insert(s, &(struct release_row) {
+            .app_id = a->id, .user_id = n->user_id, .user = n->user, .description = n->description, .source_image = image,
+            .image_ref = from.digest, .digest = from.digest, .processes = processes, .app_json = from.app_json,
+            .formation = &formation, .config_version = a->config_version, .run_release_command = n->run_release_command,
+        }, ret_id, ret_version, err);
+    }
+    formation_release(&wanted);
+    formation_release(&formation);
+    release_release(&from);
+    return rc;
+}
+
 static int releases_create_in(struct store *s, const struct release_new *n, int64_t *ret_id, int64_t *ret_version,
                               struct err *err)
 {
@@ -200,11 +228,13 @@ static int releases_create_in(struct store *s, const struct release_new *n, int6
         rc = err_set(err, ERR_NOT_FOUND, "%s is being destroyed", a.name);
     else if (n->source_image != NULL)
         rc = create_image(s, n, &a, ret_id, ret_version, err);
+    else if (n->clone_of != 0)
+        rc = create_clone(s, n, &a, ret_id, ret_version, err);
     else if (n->from_release_id == 0 && a.live_release_id == 0)
         rc = err_set(err, ERR_FAILED, "%s has no live release yet; push first", a.name);
     else
         rc = releases_get(s, n->from_release_id != 0 ? n->from_release_id : a.live_release_id, &from, err);
-    if (rc != 0 || n->source_image != NULL) {
+    if (rc != 0 || n->source_image != NULL || n->clone_of != 0) {
         app_release(&a);
         return rc;
     }

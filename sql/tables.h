@@ -53,6 +53,13 @@ int apps_destroy(struct store *s, int64_t id, struct err *err);
 int apps_delete(struct store *s, int64_t id, struct err *err);
 int apps_deleting(struct store *s, struct app **ret, size_t *ret_n, struct err *err);
 
+/* --- clone.c */
+/* Gives a new app what another one has: settings, counts, suspended tasks; values in build scope alone are left to the
+ * builder. In a transaction that is open already. */
+int apps_clone(struct store *s, int64_t from, int64_t to, struct err *err);
+/* The builder's part: opens the values that wait for it and seals them for their new apps. */
+int config_copies_do(struct store *s, struct err *err);
+
 /* --- access.c */
 /* The role of a user in an app; admins have ROLE_OWN everywhere. Who came in with a deploy key has none but in its
  * app, and there at most ROLE_OPERATE. */
@@ -78,6 +85,10 @@ int config_get(struct store *s, int64_t app_id, int64_t version, struct config_s
  * Must run inside a transaction that the caller has begun (a config change and its release are one). */
 int config_change(struct store *s, int64_t app_id, const struct config_change *v, size_t n,
                   int64_t *ret_version, struct err *err);
+
+/* Puts a value into all versions that lack it: one that belonged there from the start, and comes late (apps_clone). In a
+ * transaction that is open already. */
+int config_backfill(struct store *s, int64_t app_id, const struct config_change *c, struct err *err);
 
 /* Makes the set of an earlier version the newest again (a rollback): a new version with the same values, so
  * that the next change builds on it. *ret_version is the newest where it holds the same already. In a
@@ -143,6 +154,8 @@ struct release_new {
      * of config or scale: from the one that is live when the new release's turn comes, because a deploy
      * may be before it. ERR_FAILED where the app has no live release. */
     int64_t from_release_id;
+    /* Or another app's release, whose image is copied to this app's repository; no commit is known here then. */
+    int64_t clone_of;
     /* Of an image that wasn't built here instead: host/name, and the tag or digest; its worker looks up the rest. */
     const char *source_image, *image_ref;
     int64_t config_version;            /* 0: the app's newest */

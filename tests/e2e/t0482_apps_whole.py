@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An app as one thing: apps:rename."""
+"""An app as one thing: apps:rename, apps:clone."""
 
 import errno
 import threading
@@ -84,6 +84,33 @@ def test_rename():
     page(new, "second")
     has(check(ssh("rollback", new, "v1")), "v4")
     page(new, "first")
+
+
+def test_clone():
+    """a clone runs the same image with the same config, as an app of its own; its build scope arrives in its builds"""
+    shop, copy = repo.app, new_name()
+    check(ssh("config:set", "--build", "--no-restart", shop, "BUILD_ONLY=from-shop"))
+    has(check(ssh("config:set", shop, "GREETING=from-shop")), "done, v5")
+    made = check(ssh("apps:clone", shop, copy, "--json")).json()
+    assert (made["name"], made["from"], made["release"]) == (copy, shop, 1), made
+    page(copy, "first from-shop")
+    there, here = (check(ssh("releases", app, "--json")).json()[0] for app in (shop, copy))
+    assert there["digest"] == here["digest"] and there["image"] != here["image"], (there, here)
+    assert here["commit"] is None and here["description"] == f"clone of {shop} v5", here
+    keys = check(ssh("config:list", copy, "--json")).json()
+    assert {k["name"]: k["scopes"] for k in keys} == {"GREETING": ["run"], "BUILD_ONLY": ["build"]}, keys
+    has(check(ssh("config:set", copy, "GREETING=its-own")), "done, v2")
+    page(copy, "first its-own")
+    page(shop, "first from-shop")
+    # What the builder has sealed anew opens in a build.
+    clone = Repo(copy)
+    clone.commit("own", hello("own"))
+    check(clone.push())
+    page(copy, "own its-own")
+    empty = new_name()
+    has(check(ssh("apps:clone", shop, empty, "--skip-deploy")), "nothing is released yet")
+    assert check(ssh("releases", empty, "--json")).json() == []
+    has(check(ssh("apps:clone", shop, copy), 1), f"the name {copy} is taken")
 
 
 harness.main(globals())
