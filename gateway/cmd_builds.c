@@ -248,6 +248,41 @@ int cmd_builds_attach(struct command_ctx *c, char *const *argv, int argc, struct
     return rc;
 }
 
+/* The build that was named, or the app's newest that has not ended; where all have, its newest. */
+static int build_find_open(struct command_ctx *c, int64_t *ret_id, struct err *err)
+{
+    struct build b, *ahead = NULL;
+    size_t n = 0;
+    int rc = 0;
+
+    if (build_find(c, &b, err) != 0)
+        return -1;
+    if (c->build_id == 0 && build_state_ended(b.state))
+        rc = builds_ahead(c->store, b.id, &ahead, &n, err);
+    *ret_id = n > 0 ? ahead[n - 1].id : b.id;
+    for (size_t i = 0; i < n; i++)
+        build_release(&ahead[i]);
+    free(ahead);
+    build_release(&b);
+    return rc;
+}
+
+/* What goes on though one is canceled. */
+static void builds_left_show(struct command_ctx *c, int64_t id)
+{
+    struct build *ahead = NULL;
+    size_t n = 0;
+
+    if (builds_ahead(c->store, id, &ahead, &n, NULL) != 0)
+        return;
+    for (size_t i = n; i > 0; i--) {
+        (void) io_outf(c->io, "Build %lld is still %s; cancel it, too: builds:cancel %lld\n",
+                       (long long) ahead[i - 1].id, build_state_name(ahead[i - 1].state), (long long) ahead[i - 1].id);
+        build_release(&ahead[i - 1]);
+    }
+    free(ahead);
+}
+
 int cmd_builds_cancel(struct command_ctx *c, char *const *argv, int argc, struct err *err)
 {
     struct build b;
@@ -256,10 +291,8 @@ int cmd_builds_cancel(struct command_ctx *c, char *const *argv, int argc, struct
 
     (void) argv;
     (void) argc;
-    if (build_find(c, &b, err) != 0)
+    if (build_find_open(c, &id, err) != 0)
         return -1;
-    id = b.id;
-    build_release(&b);
     (void) buf_addf(&c->detail, "%lld", (long long) id);
     if (builds_cancel(c->store, id, c->user.name, err) != 0 || builds_get(c->store, id, &b, err) != 0)
         return -1;
@@ -268,7 +301,10 @@ int cmd_builds_cancel(struct command_ctx *c, char *const *argv, int argc, struct
         (void) show_json(c, build_json(&b, release_version(c, &b)));
     else
         (void) io_outf(c->io, ended ? "Canceling build %lld... done\n"
-                                    : "Build %lld is asked to stop; see it end: builds:attach\n", (long long) id);
+                                    : "Build %lld is asked to stop; see it end: builds:attach %lld\n", (long long) id,
+                           (long long) id);
+    if (!c->json && c->build_id == 0)
+        builds_left_show(c, id);
     build_release(&b);
     return 0;
 }

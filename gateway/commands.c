@@ -108,7 +108,7 @@ const struct command commands[] = {
       cmd_builds_attach },
     { "builds:cancel", NULL, CMD_BUILD | CMD_AUDIT, ROLE_DEPLOY, "APP|BUILD",
       "Stop a build, or its release, and keep what is live",
-      "Takes a build's number, or an app for its newest build.\n\n"
+      "Takes a build's number, or an app for its newest build that has not ended; older ones go on.\n\n"
       "    builds:cancel 57",
       cmd_builds_cancel },
     { "builds:list", "builds", CMD_APP, ROLE_VIEW, "APP [-n|--num LINES]",

@@ -31,7 +31,6 @@ struct auth; /* gateway/auth.h */
 struct connection {
     const struct conf *conf;
     struct auth *auth;
-    int fd;                  /* the TCP socket; libssh's once opened */
     ssh_bind bind;
     ssh_session ssh;
     ssh_event event;

@@ -8,6 +8,12 @@
 
 #include <stdbool.h>
 
+/* How the server names itself (RFC 4253 §4.2): sent by the listener when it accepts a connection, and hashed by the session's
+ * libssh. */
+#define SSH_SOFTWARE "Slipway"
+#define SSH_IDENTIFICATION "SSH-2.0-" SSH_SOFTWARE "\r\n"
+#define SSH_IDENTIFICATION_LEN (sizeof(SSH_IDENTIFICATION) - 1)
+
 /* Sends a copy of the descriptor; the caller still closes its own. */
 int handoff_send(int sock, int fd, struct err *err);
 

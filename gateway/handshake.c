@@ -5,12 +5,15 @@
 
 #include "base/mem.h"
 #include "gateway/auth.h"
+#include "gateway/handoff.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* Names that this libssh does not know are left out by it; the first of each list is preferred. The
  * first key exchange is the hybrid one of newer libraries. */
@@ -31,6 +34,9 @@
 
 /* Of names in the terminfo database. */
 #define TERM_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-"
+
+/* Calls of libssh until it has identified itself; the first is enough for the versions that are known. */
+#define IDENTIFY_TRIES 10
 
 /* A peer that vanished is noticed while a build is followed: after so long without an acknowledgement. */
 #define TCP_DEAD_MS (2 * 60 * 1000)
@@ -179,7 +185,6 @@ int connection_init(struct connection *c, const struct conf *conf, struct auth *
     memset(c, 0, sizeof(*c));
     c->conf = conf;
     c->auth = auth;
-    c->fd = -1;
     c->bind = ssh_bind_new();
     c->ssh = ssh_new();
     c->event = ssh_event_new();
@@ -188,7 +193,8 @@ int connection_init(struct connection *c, const struct conf *conf, struct auth *
     if (ssh_bind_options_set(c->bind, SSH_BIND_OPTIONS_PROCESS_CONFIG, &no) != SSH_OK ||
         ssh_bind_options_set(c->bind, SSH_BIND_OPTIONS_RSA_MIN_SIZE, &rsa_bits) != SSH_OK)
         return err_set(err, ERR_FAILED, "libssh does not take a setting: %s", ssh_get_error(c->bind));
-    if (set_string(c->bind, SSH_BIND_OPTIONS_KEY_EXCHANGE, KEX, err) < 0 ||
+    if (set_string(c->bind, SSH_BIND_OPTIONS_BANNER, SSH_SOFTWARE, err) < 0 ||
+        set_string(c->bind, SSH_BIND_OPTIONS_KEY_EXCHANGE, KEX, err) < 0 ||
         set_string(c->bind, SSH_BIND_OPTIONS_HOSTKEY_ALGORITHMS, HOST_KEYS, err) < 0 ||
         set_string(c->bind, SSH_BIND_OPTIONS_CIPHERS_C_S, gcm_is_safe() ? CIPHERS_GCM : CIPHERS, err) < 0 ||
         set_string(c->bind, SSH_BIND_OPTIONS_CIPHERS_S_C, gcm_is_safe() ? CIPHERS_GCM : CIPHERS, err) < 0 ||
@@ -244,21 +250,52 @@ static void set_socket(int fd)
     (void) setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead, sizeof(dead));
 }
 
+/* The listener has sent the identification, since there are clients that wait for it (ssh-keyscan), and libssh cannot
+ * be told not to. So libssh writes it into a socket of our own, whose descriptor then becomes the connection's. fd is closed
+ * where it went well. */
+static int connection_identify(struct connection *c, int fd, struct err *err)
+{
+    char line[sizeof(SSH_IDENTIFICATION)];
+    ssize_t n = -1;
+    int pair[2], rc = SSH_AGAIN;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return err_errno(err, "cannot make a socket pair");
+    if (ssh_bind_accept_fd(c->bind, c->ssh, pair[0]) != SSH_OK) {
+        (void) close(pair[0]);
+        (void) close(pair[1]);
+        return err_set(err, ERR_FAILED, "libssh does not take the connection: %s", ssh_get_error(c->bind));
+    }
+    /* pair[0] is libssh's from here on. */
+    ssh_set_server_callbacks(c->ssh, &c->server_callbacks);
+    ssh_set_auth_methods(c->ssh, SSH_AUTH_METHOD_PUBLICKEY);
+    ssh_set_blocking(c->ssh, 0);
+    for (int i = 0; i < IDENTIFY_TRIES && rc == SSH_AGAIN && n < 0; i++) {
+        rc = ssh_handle_key_exchange(c->ssh);
+        n = recv(pair[1], line, sizeof(line), MSG_DONTWAIT);
+    }
+    (void) close(pair[1]);
+    if (n != SSH_IDENTIFICATION_LEN || memcmp(line, SSH_IDENTIFICATION, SSH_IDENTIFICATION_LEN) != 0)
+        return err_set(err, ERR_FAILED, "libssh does not identify itself as it was told to");
+    if (dup3(fd, pair[0], O_CLOEXEC) < 0)
+        return err_errno(err, "cannot hand the connection to libssh");
+    (void) close(fd);
+    ssh_set_blocking(c->ssh, 1);
+    return 0;
+}
+
 int connection_accept(struct connection *c, int fd, struct err *err)
 {
     uint64_t bytes = REKEY_BYTES;
     uint32_t seconds = REKEY_SECONDS;
 
-    c->fd = fd;
     connection_grant_cpu(c);
     set_socket(fd);
     if (ssh_options_set(c->ssh, SSH_OPTIONS_REKEY_DATA, &bytes) != SSH_OK ||
         ssh_options_set(c->ssh, SSH_OPTIONS_REKEY_TIME, &seconds) != SSH_OK)
         return err_set(err, ERR_FAILED, "libssh does not take a setting: %s", ssh_get_error(c->ssh));
-    if (ssh_bind_accept_fd(c->bind, c->ssh, fd) != SSH_OK)
-        return err_set(err, ERR_FAILED, "libssh does not take the connection: %s", ssh_get_error(c->bind));
-    ssh_set_server_callbacks(c->ssh, &c->server_callbacks);
-    ssh_set_auth_methods(c->ssh, SSH_AUTH_METHOD_PUBLICKEY);
+    if (connection_identify(c, fd, err) < 0)
+        return -1;
     if (ssh_handle_key_exchange(c->ssh) != SSH_OK)
         return err_set(err, ERR_USAGE, "key exchange failed: %s", ssh_get_error(c->ssh));
     ssh_set_blocking(c->ssh, 0);

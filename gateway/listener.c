@@ -1,5 +1,5 @@
-/* The listener. A connection first waits here, at the cost of a descriptor, until its peer has begun to speak
- * SSH and there is a place for its address; then a session process has it, which is counted against
+/* The listener. A connection gets the server's identification at once, as some clients wait for it. Then it waits here, at
+ * the cost of a descriptor, until its peer has begun to speak SSH, too, and there is a place for its address; then a session process has it, which is counted against
  * max_startups until the peer has authenticated. Only max_startups refuses; all else waits its turn, so
  * that a burst of pushes from one address is served, one part after the other. */
 #include "config.h"
@@ -38,7 +38,7 @@
  * cannot make others lose. */
 #define STARTUPS_SHARE 2
 
-/* "SSH-" (RFC 4253 §4.2): before these bytes a peer gets no process. */
+/* "SSH-" (RFC 4253 §4.2): before these bytes a peer gets no process. It need not wait for ours, nor we for its. */
 #define GREETING "SSH-"
 #define GREETING_LEN 4
 
@@ -465,6 +465,8 @@ static void on_accept(struct loop *loop, int fd, uint32_t events, void *arg)
         int c = accept4(fd, (struct sockaddr *) &a, &len, SOCK_CLOEXEC);
 
         if (c >= 0) {
+            /* A new socket has room for it, unless its peer is gone: then there is nobody to miss it. */
+            (void) !send(c, SSH_IDENTIFICATION, SSH_IDENTIFICATION_LEN, MSG_DONTWAIT | MSG_NOSIGNAL);
             peer_of((struct sockaddr *) &a, &peer);
             connection_add(l, c, &peer, 0);
             continue;

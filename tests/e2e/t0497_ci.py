@@ -82,9 +82,16 @@ def live():
 JOBS = {"deploy.sh": plain, "github.yml": github, "gitlab-ci.yml": gitlab}
 
 
+def test_keyscan():
+    """ssh-keyscan prints the host keys: the same that a person's ssh has noted"""
+    setup()
+    found = check(harness.run(["ssh-keyscan", "-T", "10", "-p", PORT, HOST])).out.splitlines()
+    assert set(values["SLIPWAY_KNOWN_HOSTS"].splitlines()) <= set(found), (found, values["SLIPWAY_KNOWN_HOSTS"])
+    values["SLIPWAY_KNOWN_HOSTS"] = "\n".join(found)
+
+
 def test_live():
     """after somebody's push of the whole history, each job deploys its commit, and ends with 0 also when run again"""
-    setup()
     repo.commit("zero", hello("by hand"))
     repo.commit("first", hello("by hand, again"))
     check(repo.push())

@@ -400,7 +400,13 @@ static void test_builds(void **state)
     desk_expect(d, "bert", "builds:output shop", 0, "still building");
     desk_expect(d, "bert", "builds:cancel shop --json", 0, "\"state\":\"building\"");
     desk_expect(d, "bert", "builds:cancel shop", 0, "asked to stop");
+    /* One waits behind it: the newer goes first, then the one that is still at work. */
+    (void) fixture_queue(d->f, d->f->shop);
+    desk_expect(d, "bert", "builds:cancel shop", 0, "Canceling build 4... done\nBuild 3 is still building; cancel it, too: "
+                "builds:cancel 3\n");
+    desk_expect(d, "bert", "builds:cancel shop", 0, "Build 3 is asked to stop");
     OK(builds_failed(d->f->store, &d->f->me, build, true, 1, "stopped", &err));
+    desk_expect(d, "bert", "builds:cancel shop", 1, "ended already");
     desk_expect(d, "bert", "builds:list shop --json", 0, "\"reason\":\"canceled by bert\"");
 }
 
