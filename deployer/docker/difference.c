@@ -86,21 +86,29 @@ static int leftovers_add(struct target *t, const struct target_release *r, const
     return 0;
 }
 
-/* Once an app has an address it keeps it. */
+static json_t *route_shown(const struct target *t, const char *name)
+{
+    cleanup_free char *url = router_url(t->conf, name);
+
+    return json_pack("{s:s}", "url", url);
+}
+
+/* Once an app has an address it keeps one. */
 static int route_compare(struct target *t, const struct target_release *r, json_t *all, struct err *err)
 {
-    cleanup_free char *url = router_url(t->conf, r->app->name);
+    bool has_web = processes_find(&r->release->processes, PROCESS_WEB) != NULL && deploy_count(r->release, PROCESS_WEB) > 0;
+    json_t *before = NULL;
     struct err why = ERR_INIT;
     struct route route;
 
     if (router_route_get(t->conf, r->app->handle, &route, &why) == 0) {
+        before = route_shown(t, route.name);
         route_release(&route);
-        return 0;
-    }
-    if (why.code != ERR_NOT_FOUND)
+    } else if (why.code != ERR_NOT_FOUND) {
         return err_set(err, why.code, "%s", why.msg);
-    if (processes_find(&r->release->processes, PROCESS_WEB) != NULL && deploy_count(r->release, PROCESS_WEB) > 0)
-        target_plan_add(all, "Route", r->app->name, NULL, json_pack("{s:s}", "url", url), NULL);
+    }
+    target_plan_add(all, "Route", r->app->name, before,
+                    before != NULL || has_web ? route_shown(t, r->app->name) : NULL, NULL);
     return 0;
 }
 
