@@ -22,7 +22,7 @@
 /* A descriptor that asks for nothing; the version keeps pack from warning that there is none. */
 #define NO_PROJECT "[_]\nschema-version = \"0.2\"\n"
 
-int work_open_vars(struct work *w, struct err *err)
+static int open_vars(struct work *w, struct err *err)
 {
     if (config_get(w->store, w->build.app_id, w->build.config_version, &w->vars, err) != 0)
         return err_wrap(err, "reading the build variables");
@@ -34,6 +34,17 @@ int work_open_vars(struct work *w, struct err *err)
             return err_wrap(err, "opening the build variable %s", v->name);
     }
     return 0;
+}
+
+int work_open_vars(struct work *w, struct err *err)
+{
+    struct err first = ERR_INIT;
+
+    if (open_vars(w, &first) == 0)
+        return 0;
+    /* A rotation may have destroyed the key between the reading of a row and its opening. */
+    config_set_release(&w->vars);
+    return open_vars(w, err);
 }
 
 static int write_file(const char *dir, const char *name, mode_t mode, const void *data, size_t n,

@@ -292,11 +292,21 @@ static int idle_ms(struct store *s)
     return left < 0 ? 0 : left > LEASE_MS ? LEASE_MS : (int) left;
 }
 
-/* 1: w->build is leased; 0: told to end; -1. */
+static bool rotation_goes_on(void *arg)
+{
+    struct work *w = arg;
+
+    (void) loop_once(w->loop, 0, NULL);
+    return !w->stop && !w->leave;
+}
+
+/* 1: w->build is leased; 0: told to end, or other work is done; -1. */
 static int wait_for_build(struct work *w, struct err *err)
 {
+    const struct rotation_worker rotation = { tell_busy, rotation_goes_on, w };
+
     for (;;) {
-        int rc;
+        int rc, ms, again_ms;
 
         if (w->stop || w->leave || getppid() != w->parent)
             return 0;
@@ -306,7 +316,13 @@ static int wait_for_build(struct work *w, struct err *err)
         rc = builds_lease(w->store, &w->lease, &w->build, err);
         if (rc != 0)
             return rc;
-        if (loop_once(w->loop, idle_ms(w->store), err) != 0)
+        rc = rotation_work(w->store, SEAL_BUILD, &rotation, &again_ms, err);
+        if (rc != 0)
+            return rc < 0 ? -1 : 0;
+        ms = idle_ms(w->store);
+        if (again_ms >= 0 && (ms < 0 || ms > again_ms))
+            ms = again_ms;
+        if (loop_once(w->loop, ms, err) != 0)
             return -1;
         w->woken = false;
     }

@@ -120,7 +120,7 @@ static void check_engine(struct check *k, const struct conf *c)
 
 int check_build_run(const struct conf *c)
 {
-    cleanup_free char *key = conf_state_path(c, "keys/build.key"), *spool = conf_state_path(c, "spool");
+    cleanup_free char *key = conf_state_path(c, "keys/build/secret"), *spool = conf_state_path(c, "spool");
     struct check k = { 0 };
 
     check_readable(&k, "build key", key, "run: slipway init");
@@ -181,7 +181,7 @@ static void check_targets(struct check *k, const struct conf *c)
 
 int check_deploy_run(const struct conf *c)
 {
-    cleanup_free char *key = conf_state_path(c, "keys/run.key");
+    cleanup_free char *key = conf_state_path(c, "keys/run/secret");
     struct check k = { 0 };
 
     check_readable(&k, "run key", key, "run: slipway init");

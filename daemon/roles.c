@@ -14,6 +14,7 @@
 #include "deployer/stream.h"
 #include "gateway/gateway.h"
 #include "sql/migrate.h"
+#include "sql/seal.h"
 #include "sql/store.h"
 #include "sql/tables.h"
 
@@ -56,7 +57,7 @@ static int migrate_run(const struct conf *c)
     /* Only init makes a database: an empty one in the place of a lost one would forget every app. */
     if (store_open_any(c->state, true, &s, &err) == 0) {
         store_close(s);
-        if (store_migrate(c->state, &err) == 0 && store_open(c->state, false, &s, &err) == 0) {
+        if (seal_keys_check(c->state, &err) == 0 && store_migrate(c->state, &err) == 0 && store_open(c->state, false, &s, &err) == 0) {
             int rc = targets_fill(s, conf_target(c), &err);
 
             store_close(s);

@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-int config_open_run(struct store *s, int64_t app_id, int64_t version, struct config_set *ret, struct err *err)
+static int open_once(struct store *s, int64_t app_id, int64_t version, struct config_set *ret, struct err *err)
 {
     struct config_set all = { NULL, 0 }, run = { NULL, 0 };
     int rc = config_get(s, app_id, version, &all, err);
@@ -34,4 +34,12 @@ int config_open_run(struct store *s, int64_t app_id, int64_t version, struct con
     }
     *ret = run;
     return 0;
+}
+
+int config_open_run(struct store *s, int64_t app_id, int64_t version, struct config_set *ret, struct err *err)
+{
+    struct err first = ERR_INIT;
+
+    /* A rotation may have destroyed the key between the reading of a row and its opening. */
+    return open_once(s, app_id, version, ret, &first) == 0 ? 0 : open_once(s, app_id, version, ret, err);
 }

@@ -301,9 +301,8 @@ static int value_open(struct stream *s, const struct config_var *v, json_t *all,
     return 0;
 }
 
-static int serve_config(struct stream *s, struct err *err)
+static int values_open(struct stream *s, json_t *all, struct err *err)
 {
-    json_auto_t *all = json_object();
     struct config_set set;
     int rc = 0;
 
@@ -313,7 +312,18 @@ static int serve_config(struct stream *s, struct err *err)
         if (set.v[i].sealed_run != NULL && is_named(s->request->names, set.v[i].name))
             rc = value_open(s, &set.v[i], all, err);
     config_set_release(&set);
-    return rc == 0 ? send_json(s, all, err) : -1;
+    return rc;
+}
+
+static int serve_config(struct stream *s, struct err *err)
+{
+    json_auto_t *all = json_object();
+    struct err first = ERR_INIT;
+
+    /* A rotation may have destroyed the key between the reading of a row and its opening. */
+    if (values_open(s, all, &first) != 0 && values_open(s, all, err) != 0)
+        return -1;
+    return send_json(s, all, err);
 }
 
 static int serve_target(struct stream *s, struct err *err)

@@ -57,8 +57,8 @@ static int do_release(struct worker *w, struct release *r, struct err *err)
     return rc;
 }
 
-/* How long an idle worker may sleep when nobody wakes it. */
-static int idle_ms(struct worker *w, bool remove_waits, struct err *err)
+/* How long an idle worker may sleep when nobody wakes it; again_ms: at most so long, -1: no matter. */
+static int idle_ms(struct worker *w, bool remove_waits, int again_ms, struct err *err)
 {
     int64_t at = 0, ms;
 
@@ -69,12 +69,20 @@ static int idle_ms(struct worker *w, bool remove_waits, struct err *err)
         ms = EXPIRY_MIN_MS;
     if (remove_waits && (ms < 0 || ms > REMOVE_AGAIN_MS))
         ms = REMOVE_AGAIN_MS;
+    if (again_ms >= 0 && (ms < 0 || ms > again_ms))
+        ms = again_ms;
     return ms > INT_MAX ? INT_MAX : (int) ms;
 }
 
-/* 1: there was work and it is done, 0: nothing to do now, -1. */
-static int try_work(struct worker *w, bool *ret_remove_waits, struct err *err)
+static bool goes_on(void *arg)
 {
+    return !pulse_stopped(arg);
+}
+
+/* 1: there was work and it is done, 0: nothing to do now, -1. */
+static int try_work(struct worker *w, bool *ret_remove_waits, int *ret_again_ms, struct err *err)
+{
+    struct rotation_worker rotation = { report_busy, goes_on, &w->pulse };
     struct release r;
     cleanup_close int lock = -1;
     size_t left = 0;
@@ -84,6 +92,9 @@ static int try_work(struct worker *w, bool *ret_remove_waits, struct err *err)
         return -1;
     if (rc == 1)
         return do_release(w, &r, err) < 0 ? -1 : 1;
+    rc = rotation_work(w->store, SEAL_RUN, &rotation, ret_again_ms, err);
+    if (rc != 0)
+        return rc;
     rc = remove_begin(w->store, &lock, ret_remove_waits, err);
     if (rc != 1)
         return rc;
@@ -99,15 +110,15 @@ static int work(struct worker *w, struct err *err)
 {
     for (;;) {
         bool remove_waits = false;
-        int ms, rc;
+        int ms, rc, again_ms = -1;
 
         /* Reads the events away first: what changes from here on wakes the wait below. */
         if (pulse_stopped(&w->pulse))
             return 0;
-        rc = try_work(w, &remove_waits, err);
+        rc = try_work(w, &remove_waits, &again_ms, err);
         if (rc != 0)
             return rc < 0 ? -1 : 0;
-        ms = idle_ms(w, remove_waits, err);
+        ms = idle_ms(w, remove_waits, again_ms, err);
         if (ms == -2 || pulse_wait(&w->pulse, ms, err) < 0)
             return -1;
     }

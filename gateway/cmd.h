@@ -26,6 +26,7 @@ command_fn cmd_logs, cmd_logs_failed;
 command_fn cmd_ps, cmd_ps_report, cmd_ps_restart, cmd_ps_scale, cmd_ps_start, cmd_ps_stop;
 command_fn cmd_releases, cmd_releases_diff, cmd_releases_info, cmd_releases_output, cmd_releases_retry, cmd_rollback;
 command_fn cmd_run, cmd_run_detached, cmd_run_list, cmd_run_logs, cmd_run_stop;
+command_fn cmd_secrets_rotate;
 command_fn cmd_users_add, cmd_users_list, cmd_users_remove;
 
 /* --- show.c */

@@ -361,6 +361,14 @@ const struct command commands[] = {
       "It gets SIGTERM, and SIGKILL ten seconds later.\n\n"
       "    run:stop shop run.48213",
       cmd_run_stop },
+    { "secrets:rotate", NULL, CMD_ADMIN | CMD_AUDIT, ROLE_NONE, "",
+      "Replace the keys that config values are sealed to, while apps run",
+      "Builder and deployer each make a new key pair and seal every stored value anew, also those of earlier releases; the\n"
+      "former secret keys are destroyed when no value is left that needs them. Values stay what they are: no app is\n"
+      "restarted, pushes and config:set go on, rollback works. Going away, or a crash, interrupts nothing: it goes on where it\n"
+      "was. A backup from before is read with the keys of that backup only: keep them as long as the backup.\n\n"
+      "    secrets:rotate",
+      cmd_secrets_rotate },
     { "users:add", NULL, CMD_ADMIN | CMD_AUDIT, ROLE_NONE, "NAME [--create] [--admin]",
       "Add a user",
       "--create: may create apps. --admin: may do everything on this server.\n\n"

@@ -68,6 +68,7 @@ gateway_libgateway_a_SOURCES += \
     gateway/cmd_releases_info.c \
     gateway/cmd_rename.c \
     gateway/cmd_run.c \
+    gateway/cmd_secrets.c \
     gateway/cmd_users.c \
     gateway/command.c \
     gateway/commands.c \

@@ -7,6 +7,7 @@
 #define SLIPWAY_SQL_TABLES_H
 
 #include "sql/model.h"
+#include "sql/seal.h"
 #include "sql/store.h"
 
 /* --- users.c */
@@ -94,6 +95,28 @@ int config_backfill(struct store *s, int64_t app_id, const struct config_change 
  * that the next change builds on it. *ret_version is the newest where it holds the same already. In a
  * transaction as above, or its own. */
 int config_restore(struct store *s, int64_t app_id, int64_t version, int64_t *ret_version, struct err *err);
+
+/* --- rotation.c: the replacement of the sealing keys of both scopes */
+enum rotation_state { ROTATION_ASKED, ROTATION_SEALING, ROTATION_DONE };
+struct rotation {
+    enum rotation_state state;
+    int64_t sealed; /* values that were sealed to the new key */
+    int64_t all;    /* values of the scope now */
+    int64_t lost;   /* values that no key opens: they were damaged before */
+    char *reason;   /* why it could not go on last time; NULL. The caller frees it. */
+};
+/* Asks for it, and wakes who does it. One that goes on already is the one that is asked for. */
+int rotation_ask(struct store *s, struct err *err);
+/* What is asked for, or has been; ROTATION_DONE where there never was one. */
+int rotation_get(struct store *s, enum seal_scope scope, struct rotation *ret, struct err *err);
+
+/* For the role that has the scope's secret key: does what was asked for, to its end or until goes_on says no (asked
+ * between transactions); the next call goes on there. A value that no key opens is logged, counted and left as it is. What
+ * keeps it from going on is logged and in the row. `busy` is called where there is work. 1: there was, 0: there was none
+ * (*ret_again_ms: -1, or after how long to look again: another process is at it, or something failed); -1. */
+struct rotation_worker { void (*busy)(void); bool (*goes_on)(void *arg); void *arg; };
+int rotation_work(struct store *s, enum seal_scope scope, const struct rotation_worker *w, int *ret_again_ms,
+                  struct err *err);
 
 /* --- formation.c: what the next release shall run; missing types: web 1, others 0 */
 int formation_get(struct store *s, int64_t app_id, struct formation *ret, struct err *err);

@@ -76,6 +76,23 @@ static void destroy_work(struct desk *d)
     free(v);
 }
 
+static void nothing(void) { }
+
+static bool always(void *arg)
+{
+    (void) arg;
+    return true;
+}
+
+static void rotation_do(struct desk *d)
+{
+    const struct rotation_worker w = { nothing, always, NULL };
+    int again = 0;
+
+    OK(rotation_work(d->f->store, SEAL_RUN, &w, &again, &err));
+    OK(rotation_work(d->f->store, SEAL_BUILD, &w, &again, &err));
+}
+
 static int desk_wait(struct command_io *io, int fd, bool want_input, int timeout_ms)
 {
     struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -86,6 +103,7 @@ static int desk_wait(struct command_io *io, int fd, bool want_input, int timeout
         return IO_GONE;
     release_work(here);
     destroy_work(here);
+    rotation_do(here);
     if (timeout_ms < 0 || timeout_ms > 10000)
         timeout_ms = 10000;
     return poll(&p, 1, timeout_ms) > 0 ? IO_FD : 0;

@@ -1,6 +1,6 @@
 # Unit tests and fuzz mains of sql/.
 sql_tests = tests/unit/test_app_json tests/unit/test_key tests/unit/test_lease tests/unit/test_model tests/unit/test_people \
-    tests/unit/test_secrets tests/unit/test_store tests/unit/test_work
+    tests/unit/test_rotation tests/unit/test_secrets tests/unit/test_store tests/unit/test_work
 check_PROGRAMS += $(sql_tests)
 TESTS += $(sql_tests)
 check_LIBRARIES += tests/libsqlfixture.a
@@ -17,6 +17,8 @@ tests_unit_test_model_CFLAGS = $(sql_test_cflags)
 tests_unit_test_model_LDADD = $(sql_test_ldadd)
 tests_unit_test_people_CFLAGS = $(sql_test_cflags)
 tests_unit_test_people_LDADD = $(sql_test_ldadd)
+tests_unit_test_rotation_CFLAGS = $(sql_test_cflags)
+tests_unit_test_rotation_LDADD = $(sql_test_ldadd)
 tests_unit_test_secrets_CFLAGS = $(sql_test_cflags)
 tests_unit_test_secrets_LDADD = $(sql_test_ldadd)
 tests_unit_test_store_CFLAGS = $(sql_test_cflags)

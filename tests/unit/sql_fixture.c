@@ -49,6 +49,8 @@ int fixture_setup(void **state)
         return -1;
     folder(f->state, "run");
     folder(f->state, "keys");
+    folder(f->state, "keys/build");
+    folder(f->state, "keys/run");
     folder(f->state, "logs");
     folder(f->state, "logs/builds");
     folder(f->state, "logs/releases");

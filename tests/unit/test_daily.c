@@ -246,10 +246,31 @@ static void test_deploy_keys(void **state)
     test_bound(d);
 }
 
+static void test_rotate(void **state)
+{
+    struct desk *d = *state;
+
+    desk_expect(d, "bert", "secrets:rotate", 3, "admin");
+    desk_expect(d, "anna", "secrets:rotate now", 2, "secrets:rotate");
+    desk_expect(d, "bert", "config:set shop A=1 B=2 --no-restart", 0, NULL);
+    desk_expect(d, "bert", "config:set shop B=3 --build --run --no-restart", 0, NULL);
+    desk_expect(d, "anna", "secrets:rotate", 0, "run keys: 3 values sealed anew, the former key is destroyed");
+    desk_expect(d, "anna", "secrets:rotate --json", 0,
+                "{\"run\":{\"sealed\":3,\"unreadable\":0},\"build\":{\"sealed\":1,\"unreadable\":0}}\n");
+    OK(store_exec(d->f->store, &err, "UPDATE config_values SET sealed_build = x'00'", ""));
+    desk_expect(d, "anna", "secrets:rotate", 1, "3 stored values opened with no key before");
+    desk_expect(d, "anna", "audit --json", 0, "\"command\":\"secrets:rotate\",\"detail\":\"\",\"result\":1");
+    d->gone = true;
+    (void) desk_type(d, "anna", "secrets:rotate"); /* it is asked for all the same */
+    d->gone = false;
+    desk_expect(d, "anna", "secrets:rotate", 1, "run keys: 3 values");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_stop, desk_setup, desk_teardown),
+        cmocka_unit_test_setup_teardown(test_rotate, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_failed, desk_setup, desk_teardown),
         cmocka_unit_test(test_cidr),
         cmocka_unit_test_setup_teardown(test_deploy_keys, desk_setup, desk_teardown),

@@ -189,8 +189,9 @@ static void test_tampered_row(void **state)
 static void test_keys_on_disk(void **state)
 {
     struct fixture *f = *state;
-    cleanup_free char *secret = xasprintf("%s/keys/run.key", f->state), *pub = xasprintf("%s/keys/run.pub", f->state);
+    cleanup_free char *secret = xasprintf("%s/keys/run/secret", f->state), *pub = xasprintf("%s/keys/run/public", f->state);
     cleanup_free char *other = xasprintf("%s/logs", f->state), *other_keys = xasprintf("%s/logs/keys", f->state);
+    cleanup_free char *other_run = xasprintf("%s/run", other_keys), *other_build = xasprintf("%s/build", other_keys);
     cleanup_free void *sealed = NULL;
     char *open = NULL;
     struct stat sb;
@@ -204,6 +205,8 @@ static void test_keys_on_disk(void **state)
     OK(seal_open(f->state, SEAL_RUN, 1, "A", sealed, n, &open, &open_n, &err));
     free(open);
     OK(path_mkdir(other_keys, 0770, &err));
+    OK(path_mkdir(other_run, 0770, &err));
+    OK(path_mkdir(other_build, 0770, &err));
     OK(seal_init(other, &err));
     REFUSED(ERR_FAILED, "another key", seal_open(other, SEAL_RUN, 1, "A", sealed, n, &open, &open_n, &err));
     assert_int_equal(unlink(secret), 0);
