@@ -1,13 +1,16 @@
 """The by-hand way that Slipway is measured against: OpenSSH's sshd with a bare repository whose
-post-receive hook runs the same pack build, kubectl apply --server-side and kubectl rollout status."""
+post-receive hook runs the same pack build, and then kubectl apply --server-side and kubectl rollout status; or,
+on one machine, docker run, a wait until it answers, a PATCH of Caddy's configuration, and docker stop of the old one."""
 
 import getpass
+import json
 import os
 import shlex
 import shutil
 import socket
 import subprocess
 import textwrap
+import time
 
 HOOK = """\
 #!/bin/bash
@@ -18,10 +21,27 @@ while read -r old new ref; do
     git archive "$new" | tar -x -C "$work"
     {pack} build {image} --path "$work" --publish {build_flags} -t {image}:v1 --report-output-dir "$work.report" --no-color
     digest=$(sed -n 's/^ *digest = "\\(.*\\)"/\\1/p' "$work.report/report.toml")
-    sed "s|@IMAGE@|{image}@$digest|" {manifest} | {kubectl} apply --server-side -f -
-    {kubectl} -n {namespace} rollout status deployment/web
+{release}
     rm -rf "$work" "$work.report"
 done
+"""
+
+KUBERNETES_RELEASE = """\
+    sed "s|@IMAGE@|{image}@$digest|" {manifest} | {kubectl} apply --server-side -f -
+    {kubectl} -n {namespace} rollout status deployment/web
+"""
+
+# Two ports in turn: the old container serves until the new one answers and Caddy leads there.
+DOCKER_RELEASE = """\
+    read -r port last container <{state}
+    run=$(docker run -d --restart unless-stopped -e PORT=8080 -p "127.0.0.1:$last:8080" --entrypoint /cnb/process/web \\
+        "{image}@$digest")
+    until curl -fs -o /dev/null "http://127.0.0.1:$last/"; do sleep 0.02; done
+    curl -fsS -X PATCH -H 'Content-Type: application/json' -d "\\"127.0.0.1:$last\\"" \\
+        http://127.0.0.1:{admin}/id/{name}/upstreams/0/dial
+    if [[ $container != none ]]; then docker stop "$container" && docker rm "$container"; fi
+    echo "$last $port $run" >{state}
+    echo "successfully rolled out"
 """
 
 MANIFEST = """\
@@ -116,11 +136,49 @@ def bare_repository(path, hook=None):
         file.chmod(0o755)
 
 
-def deploy_hook(folder, name, pack, registry, builder, build_flags, kubectl):
+def pack_hook(folder, pack, image, builder, build_flags, release):
+    return HOOK.format(pack=f"env PACK_HOME={folder}/pack PACK_VOLUME_KEY=byhand {pack}", image=image, release=release.rstrip(),
+                       build_flags=" ".join(map(shlex.quote, ["--builder", builder, *build_flags])))
+
+
+def kubernetes_hook(folder, name, pack, registry, builder, build_flags, kubectl):
     """The hook's text for an app of this name; writes its manifest beside."""
-    namespace = f"byhand-{name}"
+    namespace, image = f"byhand-{name}", f"{registry}/byhand-{name}"
     manifest = folder / f"{name}.yaml"
     manifest.write_text(MANIFEST.format(namespace=namespace))
-    return HOOK.format(pack=f"env PACK_HOME={folder}/pack PACK_VOLUME_KEY=byhand {pack}", kubectl=kubectl,
-                       image=f"{registry}/byhand-{name}", manifest=manifest, namespace=namespace,
-                       build_flags=" ".join(map(shlex.quote, ["--builder", builder, *build_flags])))
+    return pack_hook(folder, pack, image, builder, build_flags,
+                     KUBERNETES_RELEASE.format(image=image, manifest=manifest, kubectl=kubectl, namespace=namespace))
+
+
+def docker_hook(folder, name, pack, registry, builder, build_flags, admin):
+    """The hook's text for an app of this name, which Caddy with its API on the port admin knows."""
+    image, state = f"{registry}/byhand-{name}", folder / f"{name}.state"
+    state.write_text(f"{free_port()} {free_port()} none\n")
+    return pack_hook(folder, pack, image, builder, build_flags,
+                     DOCKER_RELEASE.format(image=image, state=state, name=name, admin=admin))
+
+
+class Caddy:
+    """One that leads the host NAME.localhost to an upstream that is to be patched in."""
+
+    def __init__(self, folder, caddy, name):
+        self.admin, self.port, self.name = free_port(), free_port(), name
+        folder.mkdir(parents=True)
+        proxy = {"@id": name, "handler": "reverse_proxy", "upstreams": [{"dial": "127.0.0.1:1"}]}
+        route = {"match": [{"host": [f"{name}.localhost"]}], "handle": [proxy]}
+        server = {"listen": [f"127.0.0.1:{self.port}"], "routes": [route], "automatic_https": {"disable": True}}
+        (folder / "caddy.json").write_text(json.dumps({"admin": {"listen": f"127.0.0.1:{self.admin}"},
+                                                       "apps": {"http": {"servers": {"byhand": server}}}}))
+        self.process = subprocess.Popen([caddy, "run", "--config", folder / "caddy.json"], stderr=open(folder / "log", "wb"),
+                                        env={**os.environ, "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)})
+        for _ in range(200):
+            try:
+                socket.create_connection(("127.0.0.1", self.admin), 1).close()
+                return
+            except OSError:
+                time.sleep(0.05)
+        raise RuntimeError((folder / "log").read_text())
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()

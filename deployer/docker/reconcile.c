@@ -55,6 +55,7 @@ struct reconcile {
     size_t n;
     int wake_fd, signal_fd, fd; /* fd: epoll of both */
     uint64_t connect_at, connect_pause;
+    uint64_t begun_at;       /* of the first look at all apps; 0: it was said how long it took */
     uint64_t runs_at;        /* when the one-off commands are looked at again; 0: at an event */
     bool runs_dirty;
     uint64_t cron_at;        /* the same of scheduled tasks */
@@ -349,6 +350,7 @@ static int engine_connect(struct reconcile *r, struct err *err)
     cleanup_free char *path = app_query(r->conf, "/events", NULL, "container", since);
     struct containers have;
 
+    r->begun_at = loop_now();
     r->events = engine_stream_open(r->target->engine, "GET", path, NULL, DEMUX_LINES, EVENT_MAX, on_event, r, err);
     if (r->events == NULL || app_containers(r->target, NULL, &have, err) < 0)
         return -1;
@@ -416,6 +418,10 @@ static int round_do(struct reconcile *r, int *ret_ms, struct err *err)
     a = apps_service(r, err);
     if (a == -2)
         return -1;
+    if (a < 0 && r->begun_at != 0) {
+        log_info("looked at what runs of %zu app%s, in %" PRIu64 " ms", r->n, r->n == 1 ? "" : "s", loop_now() - r->begun_at);
+        r->begun_at = 0;
+    }
     b = retirees_service(r->retirees, on_gone, r);
     *ret_ms = sooner(sooner(a, b), sooner(one_offs_service(r), tasks_service(r)));
     if (engine_stream_done(r->events, err) != 0)

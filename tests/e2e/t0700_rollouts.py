@@ -77,4 +77,5 @@ def test_three():
         rollouts(3)
 
 
-harness.main(globals())
+if __name__ == "__main__":
+    harness.main(globals())
