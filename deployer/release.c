@@ -105,6 +105,8 @@ static enum outcome step_do(struct run *r, enum step s, struct err *err)
         failure_canceled(r);
     else if (o == OUTCOME_FAILED && s != STEP_RESTORE)
         failure_set(r, &why);
+    if (r->failure.code == ERR_DOWN && !r->canceled && releases_down(r->w->store, r->w->me, r->release->id, &why) < 0)
+        log_warn("%s", why.msg);
     return o;
 }
 

@@ -35,5 +35,7 @@ void target_print_markdown(struct buf *out)
                       "    apps:move shop --to kubernetes\n"
                       "    apps:move --all --to kubernetes\n\n"
                       "The address is another one where the targets have other names for the app, and the old one ends with\n"
-                      "what runs there. What an app keeps in files of its containers does not go along, as with any release.\n");
+                      "what runs there. What an app keeps in files of its containers does not go along, as with any release.\n"
+                      "It can move back as soon as what it has left there is removed; until then, some seconds, apps:move ends\n"
+                      "with exit code 5. A scheduled task that is due in the seconds of a move may run on both.\n");
 }

@@ -16,7 +16,7 @@ struct mover {
     struct app app;
     int64_t release, version;    /* 0: it has no live release, and its first will be there */
     char *former_url, *url, *reason;
-    bool failed;
+    bool failed, down;           /* down: because a part did not answer */
 };
 
 struct movers { struct mover *v; size_t n; };
@@ -132,6 +132,7 @@ static int mover_follow(struct command_ctx *c, struct mover *m, const char *to, 
         return rc;
     m->failed = r.state == RELEASE_FAILED || r.state == RELEASE_CANCELED;
     m->url = steal_ptr(r.url);
+    m->down = m->failed && r.down;
     m->reason = steal_ptr(r.reason);
     release_release(&r);
     if (c->json || m->failed)
@@ -156,11 +157,15 @@ static int movers_end(struct command_ctx *c, const struct movers *m, bool all, c
     cleanup_vec struct vec failed = VEC_INIT;
     cleanup_free char *words = NULL;
     json_t *list = json_array(), *doc;
+    enum err_code code = ERR_DOWN; /* where that is all that was in the way */
 
     for (size_t i = 0; i < m->n; i++) {
         (void) json_array_append_new(list, mover_json(c, &m->v[i], to));
-        if (m->v[i].failed)
-            vec_add(&failed, m->v[i].app.name);
+        if (!m->v[i].failed)
+            continue;
+        vec_add(&failed, m->v[i].app.name);
+        if (!m->v[i].down)
+            code = ERR_FAILED;
     }
     doc = json_incref(all ? list : json_array_get(list, 0));
     json_decref(list);
@@ -170,11 +175,11 @@ static int movers_end(struct command_ctx *c, const struct movers *m, bool all, c
     if (failed.n == 0)
         return 0;
     if (!all)
-        return err_set(err, ERR_FAILED, "v%lld failed: %s. v%lld is still live on %s", (long long) m->v[0].version,
+        return err_set(err, code, "v%lld failed: %s. v%lld is still live on %s", (long long) m->v[0].version,
                        m->v[0].reason != NULL ? m->v[0].reason : "no reason was given",
                        (long long) m->v[0].app.live_version, m->v[0].app.target);
     words = show_words(&failed, FAILED_SHOWN);
-    return err_set(err, ERR_FAILED, "%zu of %zu apps were not moved and are live where they were: %s; see: releases APP",
+    return err_set(err, code, "%zu of %zu apps were not moved and are live where they were: %s; see: releases APP",
                    failed.n, m->n, words);
 }
 

@@ -48,6 +48,7 @@ struct command_io *progress_io_init(struct progress_io *p, const struct command_
 /* What the person is told when the release did not become live. */
 static int not_live(struct command_ctx *c, const struct release *r, const char *kept, struct err *err)
 {
+    enum err_code code = r->down ? ERR_DOWN : ERR_FAILED;
     struct app now;
     long long live = 0;
 
@@ -56,10 +57,10 @@ static int not_live(struct command_ctx *c, const struct release *r, const char *
         app_release(&now);
     }
     if (live == 0)
-        return err_set(err, ERR_FAILED, "v%lld %s: %s. Nothing is live", (long long) r->version,
+        return err_set(err, code, "v%lld %s: %s. Nothing is live", (long long) r->version,
                        r->state == RELEASE_CANCELED ? "was canceled" : "failed",
                        r->reason != NULL ? r->reason : "no reason was given");
-    return err_set(err, ERR_FAILED, "v%lld %s: %s. v%lld is still live%s%s", (long long) r->version,
+    return err_set(err, code, "v%lld %s: %s. v%lld is still live%s%s", (long long) r->version,
                    r->state == RELEASE_CANCELED ? "was canceled" : "failed",
                    r->reason != NULL ? r->reason : "no reason was given", live, kept != NULL ? "; " : "",
                    kept != NULL ? kept : "");

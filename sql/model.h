@@ -151,6 +151,7 @@ struct release {
     enum release_state state;
     int attempts;
     char *step, *reason, *url;
+    bool down;               /* it failed because a part did not answer: ERR_DOWN */
     char *target;            /* where it runs; "" until its worker begins. Another than the app's: it moves the app */
     char *rename_to;         /* the app's name from then on; NULL: the one that it has */
     int64_t publish_ms, command_ms, apply_ms, rollout_ms; /* -1: not measured */

@@ -11,7 +11,7 @@
     "r.description, r.commit_id, r.source_image, r.digest, r.image, r.config_version, r.formation, r.processes, " \
     "r.run_release_command, r.command_done, r.cancel, r.manifests, r.state, r.attempts, r.step, r.reason, r.url, " \
     "r.publish_ms, r.command_ms, r.apply_ms, r.rollout_ms, r.created_at, r.started_at, r.ended_at, " \
-    "r.app_json, r.postdeploy_done, r.target, r.image_ref, r.rename_to FROM releases r JOIN apps a ON a.id = r.app_id "
+    "r.app_json, r.postdeploy_done, r.target, r.image_ref, r.rename_to, r.down FROM releases r JOIN apps a ON a.id = r.app_id "
 
 static int64_t ms_column(sqlite3_stmt *st, int column)
 {
@@ -61,6 +61,7 @@ static int release_fill(sqlite3_stmt *st, struct release *r, struct err *err)
     r->target = store_text(st, 33);
     r->image_ref = store_text(st, 34);
     r->rename_to = store_text(st, 35);
+    r->down = sqlite3_column_int(st, 36) != 0;
     return 0;
 }
 

@@ -234,6 +234,11 @@ int releases_live(struct store *s, const struct lease *me, int64_t id, const cha
     return store_leave(s, own, releases_live_in(s, me, id, url, rollout_ms, err), err);
 }
 
+int releases_down(struct store *s, const struct lease *me, int64_t id, struct err *err)
+{
+    return held_update(s, me, id, err, "UPDATE releases SET down = 1 WHERE id = ?", "i", id);
+}
+
 int releases_failed(struct store *s, const struct lease *me, int64_t id, bool canceled, const char *reason,
                     struct err *err)
 {

@@ -200,6 +200,8 @@ int releases_renew(struct store *s, const struct lease *me, int64_t id, bool *re
 int releases_step(struct store *s, const struct lease *me, int64_t id, const char *step, struct err *err);
 /* The step "restore" and why the release has failed, so that a worker that takes over can still say it. */
 int releases_restoring(struct store *s, const struct lease *me, int64_t id, const char *reason, struct err *err);
+/* Its failure is that a part did not answer; said before what is decided from it (releases_restoring, releases_failed). */
+int releases_down(struct store *s, const struct lease *me, int64_t id, struct err *err);
 /* What the tag or digest of an image release is: its processes make the formation. */
 int releases_resolved(struct store *s, const struct lease *me, int64_t id, const char *digest, const struct processes *p, struct err *err);
 int releases_published(struct store *s, const struct lease *me, int64_t id, const char *image, int64_t ms, struct err *err);

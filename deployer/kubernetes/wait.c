@@ -125,6 +125,20 @@ static int watches_service(struct follow *f, int *ret_ms, struct err *err)
     return 0;
 }
 
+/* The time is over: is the app to blame, or is there no cluster to hear of it from? */
+static int follow_overdue(struct follow *f, int64_t timeout_ms, struct rollout_failure *failure, struct err *err)
+{
+    cleanup_free char *path = kind_path_of("Deployment", f->namespace_, NULL);
+    cleanup_free char *one = xasprintf("%s?limit=1", path);
+    json_auto_t *doc = NULL;
+    struct err why = ERR_INIT;
+
+    rollout_overdue(f->rollout, timeout_ms / 1000, failure);
+    if (kube_do(f->target->kube, "GET", one, NULL, NULL, &doc, &why) < 0 && why.code == ERR_DOWN)
+        return err_set(err, ERR_DOWN, "%s, and the cluster does not answer any more: %s", failure->why, why.msg);
+    return err_set(err, ERR_FAILED, "%s", failure->why);
+}
+
 static int follow_run(struct follow *f, const struct target_call *c, int64_t timeout_ms,
                       struct rollout_failure *failure, struct err *err)
 {
@@ -151,10 +165,8 @@ static int follow_run(struct follow *f, const struct target_call *c, int64_t tim
             break;
         }
         progress_say(f, c);
-        if (left <= 0) {
-            rollout_overdue(f->rollout, timeout_ms / 1000, failure);
-            return err_set(err, ERR_FAILED, "%s", failure->why);
-        }
+        if (left <= 0)
+            return follow_overdue(f, timeout_ms, failure, err);
         if (watches_service(f, &service, err) < 0)
             return -1;
         again = sooner(sooner(again, service), left < INT_MAX ? (int) left : INT_MAX);

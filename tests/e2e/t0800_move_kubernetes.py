@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""apps:move, on a server that has both targets: there and back under requests, failing, killed, all apps."""
+"""apps:move, on a server that has both targets: there and back under requests, failing, cut off, killed, all apps."""
 
 import configparser
 import pathlib
+import select
+import socket
 import threading
 import time
+import urllib.parse
 import urllib.request
 
 import harness
@@ -15,11 +18,61 @@ CONF.read(ENV["SLIPWAY_CONFIG"])
 PREFIX = CONF.get("kubernetes", "namespace_prefix")
 # Ends where it runs in a pod, but not in a container of Docker.
 CRASHES = "web: test -z \"$KUBERNETES_SERVICE_HOST\" || exit 3; exec python3 -u web.py\n"
+# Serves a moment later than it starts.
+SLOW = "web: sleep 2; exec python3 -u web.py\n"
 
 
 def server(**settings):
     """Both targets, docker for new apps. The state folder's name tells its containers from those of others."""
     return Server(target__target="docker", docker__address="127.0.0.1", docker__prefix=PREFIX, **settings)
+
+
+def kubeconfig(name, port):
+    """The real one, but it leads to a port of this machine."""
+    file = pathlib.Path(ENV["SLIPWAY_CONFIG"]).parent / f"{name}.kubeconfig"
+    lines = pathlib.Path(CONF.get("kubernetes", "kubeconfig")).read_text().splitlines()
+    file.write_text("\n".join(line.split("server:")[0] + f"server: https://127.0.0.1:{port}" if "server:" in line else line
+                              for line in lines) + "\n")
+    return file
+
+
+class Way:
+    """A way to the cluster's API that can be cut."""
+
+    def __init__(self):
+        text = pathlib.Path(CONF.get("kubernetes", "kubeconfig")).read_text()
+        self.api = urllib.parse.urlsplit(text.partition("server:")[2].split()[0])
+        self.cut, self.open = False, True
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+
+    def __enter__(self):
+        threading.Thread(target=self.run, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.open = False
+        self.listener.close()
+
+    def run(self):
+        while self.open:
+            try:
+                near = self.listener.accept()[0]
+            except OSError:
+                return
+            if self.cut:
+                near.close()
+            else:
+                threading.Thread(target=self.pass_on, args=(near,), daemon=True).start()
+
+    def pass_on(self, near):
+        with near, socket.create_connection((self.api.hostname, self.api.port)) as far:
+            while self.open and not self.cut:
+                for ready in select.select([near, far], [], [], 0.05)[0]:
+                    data = ready.recv(65536)
+                    if not data:
+                        return
+                    (far if ready is near else near).sendall(data)
 
 
 def new_app(text, **kwargs):
@@ -41,6 +94,11 @@ def namespaces(app):
     r = harness.run(["kubectl", "--kubeconfig", ENV["KUBECONFIG"], "get", "namespace", "-o", "name",
                      "--ignore-not-found", PREFIX + app])
     return check(r).out.split()
+
+
+def rolls_out(app):
+    r = ssh("releases:info", app, "v2", "--json")
+    return r.code == 0 and r.json()["step"] == "rollout"
 
 
 class Requests:
@@ -121,18 +179,33 @@ def test_fails():
         until(lambda: not namespaces(app), 90)
         result = ssh("apps:move", app, "--to", "moon")
         assert result.code == 2, result
-    config = pathlib.Path(ENV["SLIPWAY_CONFIG"]).parent / "nowhere.kubeconfig"
-    real = CONF.get("kubernetes", "kubeconfig")
-    lines = pathlib.Path(real).read_text().splitlines()
-    config.write_text("\n".join(line.split("server:")[0] + f"server: https://127.0.0.1:{harness.free_port()}"
-                                if "server:" in line else line for line in lines) + "\n")
-    with server(kubernetes__kubeconfig=config):
+    with server(kubernetes__kubeconfig=kubeconfig("nowhere", harness.free_port())):
         app = new_name("v")
         check(ssh("apps:create", app))
         result = ssh("apps:move", app, "--to", "kubernetes")
         assert result.code == 6, result
         has(result, "nothing was changed")
         assert info(app)["target"] is None
+
+
+def test_lost():
+    """the cluster is lost midway: it is said as such, the app serves where it was, and can be moved when it is back"""
+    with Way() as way, server(kubernetes__kubeconfig=kubeconfig("way", way.port), release__rollout_timeout="6s"):
+        app = new_app("lost", procfile=SLOW)
+        with Requests(app) as r:
+            results = []
+            thread = threading.Thread(target=lambda: results.append(ssh("apps:move", app, "--to", "kubernetes")))
+            thread.start()
+            until(lambda: rolls_out(app))
+            way.cut = True
+            thread.join()
+        assert results[0].code == 6, results[0]
+        has(results[0], "v1 is still live on docker")
+        assert not r.failed and info(app)["target"] == "docker"
+        way.cut = False
+        until(lambda: not namespaces(app), 90)
+        check(ssh("apps:move", app, "--to", "kubernetes"))
+        page(app, "lost")
 
 
 def test_killed():
@@ -142,11 +215,7 @@ def test_killed():
         results = []
         thread = threading.Thread(target=lambda: results.append(ssh("apps:move", app, "--to", "kubernetes")))
         thread.start()
-
-        def rolls_out():
-            r = ssh("releases:info", app, "v2", "--json")
-            return r.code == 0 and r.json()["step"] == "rollout"
-        until(rolls_out)
+        until(lambda: rolls_out(app))
         assert s.kill("release") > 0
         thread.join()
         has(check(results[0]), f"Moving {app} to kubernetes... done, v2")

@@ -56,6 +56,8 @@ static void release_work(struct desk *d)
 
     if (GOT(releases_lease(d->f->store, &d->f->me, &r, &err)) != 1)
         return;
+    if (d->fail_with != NULL && d->fail_down)
+        OK(releases_down(d->f->store, &d->f->me, r.id, &err));
     if (d->fail_with != NULL)
         OK(releases_failed(d->f->store, &d->f->me, r.id, false, d->fail_with, &err));
     else

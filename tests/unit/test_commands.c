@@ -269,8 +269,10 @@ static void test_failed_release(void **state)
     d->fail_with = "web crashed 3 times (exit 1)";
     desk_expect(d, "bert", "config:set shop A=1", 1, "v2 failed: web crashed 3 times (exit 1). v1 is still live; A stays "
                 "set, but the live release keeps its own config until the next release");
-    desk_expect(d, "bert", "ps:scale shop web=2", 1, "v3 failed: web crashed 3 times (exit 1). v1 is still live; the new "
+    d->fail_down = true;
+    desk_expect(d, "bert", "ps:scale shop web=2", ERR_DOWN, "v3 failed: web crashed 3 times (exit 1). v1 is still live; the new "
                 "counts stay recorded");
+    d->fail_down = false;
     d->fail_with = NULL;
     desk_expect(d, "bert", "ps:scale shop web=2", 0, "Now running web at 2, worker at 0");
     desk_expect(d, "bert", "config:set shop A=1", 0, "Nothing to do"); /* v4 took it along */

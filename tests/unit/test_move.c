@@ -84,10 +84,13 @@ static void test_one(void **state)
     d->fail_with = "web crashed";
     desk_expect(d, "bert", "apps:move shop --to docker", ERR_FAILED, "v3 failed: web crashed. v2 is still live on "
                 "kubernetes");
+    d->fail_down = true;
+    desk_expect(d, "bert", "apps:move shop --to docker", ERR_DOWN, "v4 failed: web crashed. v2 is still live on kubernetes");
+    d->fail_down = false;
     d->fail_with = NULL;
     desk_expect(d, "bert", "apps:info shop --json", 0, "\"target\":\"kubernetes\"");
     desk_expect(d, "bert", "apps:move shop --to docker --json", 0, "{\"name\":\"shop\",\"from\":\"kubernetes\",\"to\":"
-                "\"docker\",\"moved\":true,\"release\":4");
+                "\"docker\",\"moved\":true,\"release\":5");
     desk_expect(d, "anna", "audit shop", 0, "--to docker");
 }
 

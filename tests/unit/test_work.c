@@ -143,6 +143,7 @@ static void test_one_at_a_time(void **state)
     assert_int_equal(lease_release(f, &id, NULL), 1);
     assert_build(f, first, BUILD_RELEASING, NULL);
     assert_int_equal(lease_build(f, &id), 0);
+    OK(releases_down(f->store, &f->me, release, &err));
     OK(releases_failed(f->store, &f->me, release, false, "web crashed 3 times (exit 1)", &err));
     assert_build(f, first, BUILD_FAILED, "web crashed 3 times (exit 1)");
     assert_release(f, release, RELEASE_FAILED, "web crashed 3 times (exit 1)");
@@ -150,6 +151,7 @@ static void test_one_at_a_time(void **state)
     assert_int_equal(id, second);
     REFUSED(ERR_BUSY, "not leased", builds_failed(f->store, &f->me, first, false, 1, "late", &err));
     REFUSED(ERR_BUSY, "not leased", releases_live(f->store, &f->me, release, NULL, 1, &err));
+    REFUSED(ERR_BUSY, "not leased", releases_down(f->store, &f->me, release, &err));
 }
 
 static void test_dead_holder(void **state)
