@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "gateway/cmd_logs.h"
 #include "gateway/cmd_ps.h"
 #include "gateway/live.h"
 #include "gateway/text.h"
@@ -11,7 +12,6 @@
 #include <sys/resource.h>
 
 #define LINES_SHOWN 100     /* as Heroku's */
-#define LINES_MAX 10000
 #define SINCE_MAX (366LL * 86400)
 #define FOLLOW_NICE 19      /* who only looks on stands back behind pushes */
 
@@ -20,8 +20,7 @@ struct log_view {
     struct buf out;
 };
 
-/* One of six colours for an instance, the same each time. */
-static int color_of(const char *s, size_t n)
+int logs_color(const char *s, size_t n)
 {
     unsigned h = 5381;
 
@@ -65,7 +64,7 @@ static void line_text(struct buf *out, const char *s, size_t n, bool color)
 
     line_parts(s, n, &time, &name);
     if (color && name != 0) {
-        (void) buf_addf(out, "\033[%dm%.*s\033[0m ", color_of(s + time + 1, name - time - 1), (int) name, s);
+        (void) buf_addf(out, "\033[%dm%.*s\033[0m ", logs_color(s + time + 1, name - time - 1), (int) name, s);
         s += name + 1;
         n -= name + 1;
     }
@@ -99,8 +98,25 @@ static bool has_type(const struct release *live, const char *type)
     return false;
 }
 
-/* "web" is a process type of the live release, "web.1" one instance. */
-static int process_check(struct command_ctx *c, const char *p, struct err *err)
+/* A type that the app does not have may be a name for something else. */
+static int other_source(struct command_ctx *c, const char *type, const struct release *live, enum logs_source *ret,
+                        struct err *err)
+{
+    if (strcmp(type, "build") == 0)
+        *ret = LOGS_BUILDS;
+    else if (strcmp(type, "release") == 0)
+        *ret = LOGS_RELEASES;
+    else if (strcmp(type, "router") == 0)
+        return err_set(err, ERR_USAGE, "what the router sees is not kept, on no target; let %s print its requests, "
+                       "and see them with: logs %s -p web", c->app.name, c->app.name);
+    else if (live != NULL)
+        return ps_type_unknown(c, type, live, err);
+    return 0;
+}
+
+/* "web" is a process type of the live release, "web.1" one instance; "build", "release" and "router" where it has no
+ * such type. */
+static int process_check(struct command_ctx *c, const char *p, enum logs_source *ret, struct err *err)
 {
     const char *dot = strchr(p, '.');
     cleanup_free char *type = dot != NULL ? xstrndup(p, (size_t) (dot - p)) : xstrdup(p);
@@ -112,9 +128,12 @@ static int process_check(struct command_ctx *c, const char *p, struct err *err)
         return -1;
     if (dot != NULL && show_number(dot + 1, "", 1, PROCESS_COUNT_MAX, &n, NULL) != 0)
         return err_set(err, ERR_USAGE, "an instance is TYPE.NUMBER; for example: -p web.1");
+    if (c->app.live_release_id == 0)
+        return dot != NULL ? 0 : other_source(c, type, NULL, ret, err);
     if (releases_get(c->store, c->app.live_release_id, &live, err) != 0)
         return -1;
-    rc = has_type(&live, type) ? 0 : ps_type_unknown(c, type, &live, err);
+    rc = has_type(&live, type) ? 0
+       : dot != NULL ? ps_type_unknown(c, type, &live, err) : other_source(c, type, &live, ret, err);
     release_release(&live);
     return rc;
 }
@@ -126,19 +145,22 @@ int cmd_logs(struct command_ctx *c, char *const *argv, int argc, struct err *err
     bool instance = process != NULL && strchr(process, '.') != NULL, follow = command_option(c, "--tail") != NULL;
     long long lines = since_text != NULL ? -1 : LINES_SHOWN, since = 0;
     struct log_view v = { .c = c };
+    enum logs_source source = LOGS_PROCESSES;
     json_auto_t *q = NULL;
     int rc;
 
     (void) argv;
     (void) argc;
-    if ((num != NULL && show_number(num, "-n", 0, LINES_MAX, &lines, err) != 0)
+    if ((num != NULL && show_number(num, "-n", 0, LOGS_LINES_MAX, &lines, err) != 0)
         || (since_text != NULL && show_duration(since_text, "--since", SINCE_MAX, &since, err) != 0))
         return -1;
+    if (process != NULL && process_check(c, process, &source, err) != 0)
+        return -1;
+    if (source != LOGS_PROCESSES)
+        return logs_output(c, source, lines, since, follow, err);
     if (c->app.live_release_id == 0)
         return err_set(err, ERR_FAILED, "%s has no live release yet; the output of builds: builds:output %s",
                        c->app.name, c->app.name);
-    if (process != NULL && process_check(c, process, err) != 0)
-        return -1;
     if (follow)
         (void) setpriority(PRIO_PROCESS, 0, FOLLOW_NICE);
     q = json_pack("{s:s, s:I, s:o, s:o, s:I, s:I, s:b}", "op", "logs", "app_id", (json_int_t) c->app.id, "process",

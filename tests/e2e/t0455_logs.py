@@ -173,6 +173,33 @@ def test_no_such_type():
     assert check(ssh("logs", repo.app, "-p", "flood")).out == ""
 
 
+def test_builds_and_releases():
+    """logs -p build and -p release: what has been printed, and what comes, of a push, of config and of a build that fails"""
+    app = repo.app
+    r = check(ssh("logs", app, "-p", "build", "-n", "1000"))
+    names = [line.split(" ")[0] for line in r.out.splitlines()]
+    assert len(set(names)) == 2 and names == sorted(names, key=lambda n: int(n.removeprefix("build."))), names
+    has(r, "is live")
+    assert len(check(ssh("logs", app, "-p", "build", "-n", "2")).out.splitlines()) == 2
+    row = check(ssh("logs", app, "-p", "release", "-n", "1", "--json")).json()
+    assert row["process"] == "release.v2" and row["time"] is None, row
+    builds, releases = Follower(app, "-t", "-n", "1", "-p", "build"), Follower(app, "-t", "-n", "1", "-p", "release")
+    for f in (builds, releases):
+        until(lambda: f.path.stat().st_size > 0)
+    check(ssh("config:set", app, "A=1"))
+    repo.commit("fails", {"requirements.txt": "no-such-module @ file:///nowhere\n"})
+    assert repo.push().code == 1
+    until(lambda: "Processing /nowhere" in builds.path.read_text())
+    until(lambda: "release.v3 " in releases.path.read_text())
+    shown = check(ssh("releases:output", app, "v3")).out.splitlines()
+    until(lambda: [f"release.v3 {line}" for line in shown] == releases.path.read_text().splitlines()[1:])
+    shown = check(ssh("builds:output", app)).out.splitlines()
+    name = names[-1].partition(".")[0] + "." + str(check(ssh("builds:list", app, "--json")).json()[0]["id"])
+    until(lambda: [f"{name} {line}" for line in shown] == builds.path.read_text().splitlines()[1:])
+    builds.stop(), releases.stop()
+    has(check(ssh("logs", app, "-p", "router"), 2), "not kept")
+
+
 def pss(pid):
     """KiB of the process's own part of memory; 0: it has ended."""
     try:

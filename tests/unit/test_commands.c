@@ -377,6 +377,7 @@ static void test_builds(void **state)
     struct build b;
 
     desk_expect(d, "bert", "builds:list shop", 0, "no builds yet");
+    desk_expect(d, "bert", "logs shop -p build", 0, "");
     desk_expect(d, "bert", "builds:output shop", 4, "no builds yet");
     release = fixture_live(d->f, d->f->shop);
     build = number_of(d, "builds shop --json", "id");
@@ -388,6 +389,13 @@ static void test_builds(void **state)
     desk_expect(d, "bert", "builds:output 1 --json", 0, "\"output\":\"-----> Building\\n");
     desk_expect(d, "bert", "builds:output shop 1", 0, "Releasing");
     desk_expect(d, "bert", "builds:output 99", 4, "build 99 not found");
+    desk_expect(d, "bert", "logs shop -p build", 0, "build.1 -----> Building\nbuild.1        bold\n"
+                "build.1 -----> Releasing v1\nbuild.1 no newline\n");
+    desk_expect(d, "bert", "logs shop -p release -n 1 --json", 0,
+                "{\"time\":null,\"process\":\"release.v1\",\"text\":\"no newline\"}\n");
+    desk_expect(d, "bert", "logs shop -p release --since 1m -n 0", 0, "");
+    desk_expect(d, "bert", "logs shop -p release.1", 2, "no process type release");
+    desk_expect(d, "bert", "logs shop -p router", 2, "what the router sees is not kept");
     desk_expect(d, "bert", "builds:output 1x", 2, "by its number");
     desk_expect(d, "bert", "builds:attach 1", 0, "-----> Releasing v1");
     desk_expect(d, "bert", "builds:attach 1 --json", 0, "{\"id\":1,\"app\":\"shop\",\"state\":\"live\"");
