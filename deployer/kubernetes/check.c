@@ -9,21 +9,26 @@
 
 #define MINOR_MIN 30 /* preStop's sleep, matchLabelKeys */
 
-/* What this target asks of the cluster: the role that it needs, and no more. */
+/* What this target asks of the cluster: the role that it needs, and no more. Whoever watches lists first; whoever meets
+ * another manager's field, or shows what a release would change, gets the object. A WebSocket to a pod is a "get" to older
+ * clusters and a "create" to newer ones. */
 static const struct { const char *group, *resource, *subresource, *verbs; } needs[] = {
-    { "", "namespaces", "", "get watch create patch delete" },
-    { "", "serviceaccounts", "", "create patch delete" },
-    { "", "secrets", "", "create patch delete" },
-    { "", "services", "", "create patch delete" },
-    { "apps", "deployments", "", "get watch create patch delete" },
+    { "", "namespaces", "", "get list watch create patch delete" },
+    { "", "serviceaccounts", "", "get create patch delete" },
+    { "", "secrets", "", "get list create patch delete" },
+    { "", "services", "", "get create patch delete" },
+    { "apps", "deployments", "", "get list watch create patch delete" },
     { "apps", "replicasets", "", "list" },
     { "batch", "jobs", "", "get list watch create delete" },
-    { "", "pods", "", "list watch" },
+    { "batch", "cronjobs", "", "get create patch delete" },
+    { "", "pods", "", "get list watch create delete" },
     { "", "pods", "log", "get" },
+    { "", "pods", "exec", "get create" },
+    { "", "pods", "attach", "get create" },
     { "", "events", "", "list" },
 };
 static const struct { const char *group, *resource, *subresource, *verbs; } needs_ingress[] = {
-    { "networking.k8s.io", "ingresses", "", "create patch delete" },
+    { "networking.k8s.io", "ingresses", "", "get create patch delete" },
 };
 
 struct question {

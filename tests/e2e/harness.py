@@ -337,11 +337,13 @@ class Server:
         r = run([ENV["SLIPWAY_BIN"], "init", "--state", self.state, "--config", self.conf,
                  "--admin-key", f"{ADMIN_KEY}.pub"])
         check(r)
+        # A test may put it into other surroundings.
+        self.argv, self.env = [ENV["SLIPWAY_BIN"], "serve", "--config", str(self.conf)], None
         self.process = None
 
     def start(self):
-        self.process = subprocess.Popen([ENV["SLIPWAY_BIN"], "serve", "--config", self.conf],
-                                        stdin=subprocess.DEVNULL, stderr=open(self.log, "ab"))
+        self.process = subprocess.Popen(self.argv, env=self.env, stdin=subprocess.DEVNULL,
+                                        stderr=open(self.log, "ab"))
         until(lambda: ssh("version").code == 0)
 
     def stop(self, signo=signal.SIGTERM):
