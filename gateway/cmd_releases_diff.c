@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "gateway/cmd_config.h"
+#include "gateway/code_range.h"
 #include "gateway/manifest_diff.h"
 
 #include <stdlib.h>
@@ -54,11 +55,13 @@ static json_t *formation_object(const struct formation *f)
     return o;
 }
 
-static json_t *diff_json(const struct release *a, const struct release *b, const struct names *n, json_t *objects)
+static json_t *diff_json(const struct release *a, const struct release *b, const struct names *n,
+                         const struct code_range *code, json_t *objects)
 {
-    return json_pack("{s:I, s:I, s:{s:o, s:o}, s:{s:s, s:s}, s:{s:o, s:o, s:o}, s:{s:o, s:o}, s:O}", "from",
+    return json_pack("{s:I, s:I, s:{s:o, s:o}, s:o, s:{s:s, s:s}, s:{s:o, s:o, s:o}, s:{s:o, s:o}, s:O}", "from",
                      (json_int_t) a->version, "to", (json_int_t) b->version,
                      "commit", "from", show_json_text(a->commit), "to", show_json_text(b->commit),
+                     "code", code_range_json(code),
                      "digest", "from", a->digest, "to", b->digest,
                      "config", "added", show_json_list(&n->added), "removed", show_json_list(&n->removed), "changed",
                      show_json_list(&n->changed),
@@ -110,14 +113,41 @@ static void objects_rows(struct table *t, const json_t *objects)
     }
 }
 
+static void side_rows(struct table *t, char sign, const struct code_side *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        table_add(t, "");
+        table_addf(t, "%c %.7s %s", sign, s->v[i].id, s->v[i].summary);
+    }
+    if (s->all > s->n) {
+        table_add(t, "");
+        table_addf(t, "%c and %s%zu more", sign, s->all == CODE_COUNTED ? "at least " : "", s->all - s->n);
+    }
+}
+
+/* "A..B, 3 commits forward", and the commits as `git log --oneline` has them. */
+static void code_rows(struct table *t, const char *from, const char *to, const struct code_range *code)
+{
+    cleanup_free char *text = code_range_text(code);
+
+    if (text == NULL) {
+        diff_row(t, "Code:", "", from, to);
+        return;
+    }
+    table_add(t, "Code:");
+    table_addf(t, "%s..%s, %s", from, to, text);
+    side_rows(t, '-', &code->removed);
+    side_rows(t, '+', &code->added);
+}
+
 static void diff_print(struct command_ctx *c, const struct release *a, const struct release *b, const struct names *n,
-                       const json_t *objects)
+                       const struct code_range *code, const json_t *objects)
 {
     cleanup_free char *from = formation_text(&a->formation), *to = formation_text(&b->formation);
     cleanup_free char *names = show_words(&n->all, NAMES_SHOWN);
     struct table t = TABLE_INIT(2);
 
-    diff_row(&t, "Code:", "..", a->commit != NULL ? a->commit : "none", b->commit != NULL ? b->commit : "none");
+    code_rows(&t, a->commit != NULL ? a->commit : "none", b->commit != NULL ? b->commit : "none", code);
     diff_row(&t, "Image:", " -> ", a->digest, b->digest);
     table_add(&t, "Config:");
     table_add(&t, n->all.n > 0 ? names : "the same");
@@ -134,6 +164,7 @@ int cmd_releases_diff(struct command_ctx *c, char *const *argv, int argc, struct
     struct config_set from = { NULL, 0 }, to = { NULL, 0 };
     struct names n = { VEC_INIT, VEC_INIT, VEC_INIT, VEC_INIT };
     json_auto_t *objects = NULL;
+    struct code_range code;
     int rc = side_load(c, argv[0], &a, &from, err);
 
     if (rc == 0)
@@ -142,10 +173,12 @@ int cmd_releases_diff(struct command_ctx *c, char *const *argv, int argc, struct
         rc = -1;
     if (rc == 0) {
         config_diff(&from, &to, names_add, &n);
+        code_range_fill(c->conf, c->app.id, a.commit, b.commit, &code);
         if (c->json)
-            (void) show_json(c, diff_json(&a, &b, &n, objects));
+            (void) show_json(c, diff_json(&a, &b, &n, &code, objects));
         else
-            diff_print(c, &a, &b, &n, objects);
+            diff_print(c, &a, &b, &n, &code, objects);
+        code_range_release(&code);
     }
     names_release(&n);
     config_set_release(&from);

@@ -300,8 +300,9 @@ const struct command commands[] = {
       cmd_releases },
     { "releases:diff", NULL, CMD_APP, ROLE_VIEW, "APP FROM [TO]",
       "Show what differs between two releases",
-      "Code, image, names of the config, processes, objects in the target with the fields that differ. Without a\n"
-      "second version, against the live release.\n\n"
+      "Code: the commits between, as git log --oneline has them (+ new, - taken back; both where the history was\n"
+      "rewritten), at most 50 of each. Then image, names of the config, processes, objects in the target with the fields\n"
+      "that differ. Without a second version, against the live release.\n\n"
       "    releases:diff shop v7 v9",
       cmd_releases_diff },
     { "releases:info", NULL, CMD_APP, ROLE_VIEW, "APP [VERSION]",

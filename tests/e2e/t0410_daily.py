@@ -70,7 +70,15 @@ def test_failed():
     diff = check(ssh("releases:diff", app, "v2", "--json")).json()
     assert diff["commit"] == {"from": old, "to": repo.head()}, diff
     assert diff["config"] == {"added": ["MORE"], "removed": [], "changed": []}, diff
-    has(check(ssh("releases:diff", app, "v2", "v4")), f"{old}..{repo.head()}", "+MORE")
+    assert [c["id"] for c in diff["code"]["added"]] == [repo.head()] and diff["code"]["direction"] == "forward", diff
+    has(check(ssh("releases:diff", app, "v2", "v4")), f"{old}..{repo.head()}, 1 commit forward", f"+ {repo.head()[:7]} second",
+        "+MORE")
+    has(check(ssh("releases:diff", app, "v4", "v2")), "1 commit back", f"- {repo.head()[:7]} second")
+    former = repo.head()
+    repo.git("commit", "-q", "--amend", "-m", "second, otherwise")
+    check(repo.push("--force", "k8s", "main"))
+    has(check(ssh("releases:diff", app, "v4", "v5")), "1 commit back and 1 commit forward: the history was rewritten",
+        f"- {former[:7]} second", f"+ {repo.head()[:7]} second, otherwise")
     assert "READY" not in json.dumps(check(ssh("logs:failed", app, "--json")).json()["reason"])
 
 

@@ -40,6 +40,7 @@ tests_fuzz_fuzz_text_LDADD = $(gateway_fuzz_ldadd)
 command_tests = tests/unit/test_clone tests/unit/test_command tests/unit/test_commands tests/unit/test_daily tests/unit/test_dotenv \
     tests/unit/test_move tests/unit/test_permission tests/unit/test_plan_diff \
     tests/unit/test_rename tests/unit/test_run tests/unit/test_tasks
+command_tests += tests/unit/test_code_range
 check_PROGRAMS += $(command_tests)
 TESTS += $(command_tests)
 EXTRA_DIST += docs/commands.md
@@ -49,6 +50,8 @@ tests_libcommandfixture_a_CFLAGS = $(sql_test_cflags)
 command_test_ldadd = tests/libcommandfixture.a tests/libsqlfixture.a gateway/libgateway.a sql/libsql.a base/libbase.a \
     $(SQLITE_LIBS) $(SODIUM_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(YAML_LIBS) $(GIT2_LIBS) $(SSH_LIBS) \
     $(CMOCKA_LIBS)
+tests_unit_test_code_range_CFLAGS = $(sql_test_cflags) $(GIT2_CFLAGS)
+tests_unit_test_code_range_LDADD = $(command_test_ldadd)
 tests_unit_test_command_CFLAGS = $(sql_test_cflags)
 tests_unit_test_command_LDADD = $(command_test_ldadd)
 tests_unit_test_commands_CFLAGS = $(sql_test_cflags)
