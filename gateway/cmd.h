@@ -2,6 +2,7 @@
 #ifndef SLIPWAY_GATEWAY_CMD_H
 #define SLIPWAY_GATEWAY_CMD_H
 
+#include "base/image_ref.h"
 #include "gateway/command.h"
 #include "sql/tables.h"
 
@@ -10,7 +11,8 @@
 typedef int command_fn(struct command_ctx *c, char *const *argv, int argc, struct err *err);
 
 command_fn cmd_access_grant, cmd_access_list, cmd_access_revoke;
-command_fn cmd_apps_clone, cmd_apps_create, cmd_apps_destroy, cmd_apps_exists, cmd_apps_info, cmd_apps_list, cmd_apps_lock;
+command_fn cmd_apps_apply, cmd_apps_clone, cmd_apps_create, cmd_apps_destroy, cmd_apps_exists;
+command_fn cmd_apps_export, cmd_apps_import, cmd_apps_info, cmd_apps_list, cmd_apps_lock;
 command_fn cmd_apps_locked, cmd_apps_move, cmd_apps_plan, cmd_apps_rename, cmd_apps_unlock;
 command_fn cmd_audit;
 command_fn cmd_builds_attach, cmd_builds_cancel, cmd_builds_list, cmd_builds_output;
@@ -64,10 +66,18 @@ char *show_words(const struct vec *words, size_t most);
 
 /* --- cmd_apps.c */
 
+/* The name of a branch as --branch takes it (git-check-ref-format(1)). */
+int app_branch_check(const char *s, struct err *err);
+
 /* May the person create apps here? */
 int app_create_check(const struct command_ctx *c, struct err *err);
 /* What people type behind `git remote add`. The caller frees it. */
 char *app_git_url(const struct conf *conf, const char *app);
+
+/* --- cmd_git.c */
+
+/* May c->app have this image? The server's own login reads all apps' images: whose they are, is asked here. */
+int image_allowed(struct command_ctx *c, struct image_ref ref, struct err *err);
 
 /* --- cmd_builds.c */
 

@@ -21,7 +21,7 @@ char *app_git_url(const struct conf *conf, const char *app)
 }
 
 /* git-check-ref-format(1), as far as a branch needs it. */
-static int branch_check(const char *s, struct err *err)
+int app_branch_check(const char *s, struct err *err)
 {
     size_t n = strlen(s);
     bool good = n > 0 && n <= BRANCH_MAX && s[0] != '-' && s[0] != '.' && s[0] != '/' && s[n - 1] != '/'
@@ -52,7 +52,7 @@ int cmd_apps_create(struct command_ctx *c, char *const *argv, int argc, struct e
     (void) argc;
     if (branch == NULL)
         branch = c->conf->deploy_branch;
-    if (app_name_check(argv[0], err) != 0 || branch_check(branch, err) != 0)
+    if (app_name_check(argv[0], err) != 0 || app_branch_check(branch, err) != 0)
         return -1;
     (void) buf_addf(&c->detail, "%s --branch %s", argv[0], branch);
     if (app_create_check(c, err) != 0)

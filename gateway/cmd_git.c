@@ -122,8 +122,7 @@ static const char *below(const char *setting, const char *name)
     return strncmp(name, prefix, n) == 0 ? name + n : NULL;
 }
 
-/* The server's own login reads all apps' images: whose they are, is asked here. */
-static int image_allowed(struct command_ctx *c, struct image_ref ref, struct err *err)
+int image_allowed(struct command_ctx *c, struct image_ref ref, struct err *err)
 {
     cleanup_free char *name = NULL;
     const char *of;

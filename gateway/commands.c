@@ -21,6 +21,16 @@ const struct command commands[] = {
       "It holds for the next command; what that user has under way goes on.\n\n"
       "    access:revoke shop carl",
       cmd_access_revoke },
+    { "apps:apply", NULL, CMD_APP | CMD_AUDIT, ROLE_OWN, "APP [--plan]",
+      "Make an app what a document on standard input says",
+      "The document is that of apps:export. Of a member that it has, all is made so: config that isn't in \"config\" is removed,\n"
+      "people who aren't in \"access\" lose their role (the owner never), types that aren't in \"formation\" get their default; what\n"
+      "it has no member for stays. A variable without a \"value\" keeps the one that it has. All of it is done with one release at\n"
+      "most, or nothing; given again, nothing is to be done. --plan only shows what would change.\n"
+      "\"image\" takes an image with its digest: one that was live here, or as git:from-image. \"target\" isn't changed: apps:move.\n\n"
+      "    apps:apply shop --plan\n"
+      "    apps:apply shop",
+      cmd_apps_apply },
     { "apps:clone", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP NEW [--skip-deploy]",
       "Create an app with another app's config, counts and image",
       "NEW gets the config with its values in both scopes, counts, deploy branch and settings, and as v1 the image that is live\n"
@@ -45,6 +55,19 @@ const struct command commands[] = {
       "0: it is there, and you have a role in it; 4: not.\n\n"
       "    apps:exists shop",
       cmd_apps_exists },
+    { "apps:export", NULL, CMD_APP | CMD_AUDIT, ROLE_OWN, "APP",
+      "Print a whole app as one JSON document",
+      "Name, deploy branch, settings, target, the live image with its digest, counts, people with their roles, and the config:\n"
+      "names and scopes, without values (config:export prints those). apps:import makes an app of it, apps:apply makes one so.\n\n"
+      "    apps:export shop",
+      cmd_apps_export },
+    { "apps:import", NULL, CMD_AUDIT, ROLE_NONE, "[NAME] [--skip-deploy]",
+      "Create an app from a document on standard input",
+      "The document is that of apps:export, and may have a \"value\" for each config variable; NAME goes before its own. The app is\n"
+      "yours. Its image is released as by git:from-image, unless a variable has no value yet or --skip-deploy is given. All of\n"
+      "it is made, or nothing; only a release may fail on its own.\n\n"
+      "    apps:import shop",
+      cmd_apps_import },
     { "apps:info", "info apps:report", CMD_APP, ROLE_VIEW, "APP",
       "Show an app",
       "    apps:info shop",

@@ -5,6 +5,8 @@ gateway_libgateway_a_CFLAGS = $(AM_CFLAGS) $(SSH_CFLAGS) $(GIT2_CFLAGS) $(SQLITE
     $(YAML_CFLAGS) $(ARCHIVE_CFLAGS)
 gateway_libgateway_a_SOURCES = \
     gateway/admission.c gateway/admission.h \
+    gateway/app_document.c gateway/app_document.h \
+    gateway/apply.c gateway/apply.h \
     gateway/archive.c gateway/archive.h \
     gateway/archive_import.c gateway/archive_import.h \
     gateway/archive_load.c gateway/archive_load.h \
@@ -48,12 +50,14 @@ gateway_libgateway_a_SOURCES += \
     gateway/cmd.h \
     gateway/cmd_access.c \
     gateway/cmd_apps.c \
+    gateway/cmd_apply.c \
     gateway/cmd_audit.c \
     gateway/cmd_builds.c \
     gateway/cmd_clone.c \
     gateway/cmd_completion.c \
     gateway/cmd_config.c gateway/cmd_config.h \
     gateway/cmd_config_text.c \
+    gateway/cmd_export.c \
     gateway/cmd_git.c \
     gateway/cmd_help.c \
     gateway/cmd_keys.c \

@@ -148,6 +148,12 @@ int apps_lock(struct store *s, int64_t id, const char *reason, const char *who, 
                       "ssii", reason, who, store_now(), id);
 }
 
+int apps_settings(struct store *s, int64_t id, const char *deploy_branch, const char *on_disconnect, struct err *err)
+{
+    return store_exec(s, err, "UPDATE apps SET deploy_branch = ?, on_disconnect = ? WHERE id = ?", "ssi", deploy_branch,
+                      on_disconnect, id);
+}
+
 /* Whatever the app still has under way: what has not begun ends now, the rest is asked to stop. */
 static int work_cancel(struct store *s, int64_t app_id, struct err *err)
 {

@@ -78,6 +78,13 @@ int releases_get(struct store *s, int64_t id, struct release *ret, struct err *e
     return rc == 1 ? release_fill(st, ret, err) : -1;
 }
 
+int releases_of_digest(struct store *s, int64_t app_id, const char *digest, int64_t *ret_id, struct err *err)
+{
+    *ret_id = 0;
+    return store_int(s, ret_id, err, "SELECT id FROM releases WHERE app_id = ? AND digest = ? AND state IN ('live', 'superseded') "
+                     "ORDER BY id DESC LIMIT 1", "is", app_id, digest) < 0 ? -1 : 0;
+}
+
 int releases_get_version(struct store *s, int64_t app_id, int64_t version, struct release *ret, struct err *err)
 {
     cleanup_stmt sqlite3_stmt *st = NULL;

@@ -54,6 +54,8 @@ int apps_destroy(struct store *s, int64_t id, struct err *err);
 int apps_delete(struct store *s, int64_t id, struct err *err);
 int apps_deleting(struct store *s, struct app **ret, size_t *ret_n, struct err *err);
 
+int apps_settings(struct store *s, int64_t id, const char *deploy_branch, const char *on_disconnect, struct err *err);
+
 /* --- clone.c */
 /* Gives a new app what another one has: settings, counts, suspended tasks; values in build scope alone are left to the
  * builder. In a transaction that is open already. */
@@ -190,6 +192,8 @@ struct release_new {
 /* Inside the caller's transaction, or its own where none is open. */
 int releases_create(struct store *s, const struct release_new *r, int64_t *ret_id, int64_t *ret_version, struct err *err);
 int releases_get(struct store *s, int64_t id, struct release *ret, struct err *err);
+/* The app's newest release of this image that was live; *ret_id 0: there is none. */
+int releases_of_digest(struct store *s, int64_t app_id, const char *digest, int64_t *ret_id, struct err *err);
 int releases_get_version(struct store *s, int64_t app_id, int64_t version, struct release *ret, struct err *err);
 int releases_list(struct store *s, int64_t app_id, int limit, struct release **ret, size_t *ret_n, struct err *err);
 /* As builds_lease: the oldest pending release of an app that has none releasing, or a dead holder's. After three

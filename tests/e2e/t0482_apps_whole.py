@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""An app as one thing: apps:rename, apps:clone."""
+"""An app as one thing: apps:rename, apps:clone, apps:export, apps:apply, apps:import."""
 
 import errno
+import json
 import threading
 import urllib.error
 
 import harness
-from harness import Repo, check, get, has, hello, new_app, new_name, page, ssh, url
+from harness import Repo, check, get, has, hello, new_app, new_name, new_user, page, ssh, url
 
 CLUSTER = harness.ENV["SLIPWAY_TARGET"] == "kubernetes"
 
@@ -111,6 +112,42 @@ def test_clone():
     has(check(ssh("apps:clone", shop, empty, "--skip-deploy")), "nothing is released yet")
     assert check(ssh("releases", empty, "--json")).json() == []
     has(check(ssh("apps:clone", shop, copy), 1), f"the name {copy} is taken")
+
+
+def test_document():
+    """a document of a live app: applied as it is nothing is done; changed, a plan and one release; imported, another app"""
+    app = repo.app
+    document = check(ssh("apps:export", app)).json()
+    assert document["name"] == app and "@sha256:" in document["image"] and "from-shop" not in json.dumps(document), document
+    has(check(ssh("apps:apply", app, stdin=json.dumps(document).encode())), "Nothing to do")
+    version = check(ssh("releases", app, "--json")).json()[0]["version"]
+    document["config"]["GREETING"]["value"] = "applied \u00e4 \"1\""
+    document["formation"] = {"web": 2}
+    document["config"]["ADDED"] = {"value": "added"}
+    changed = json.dumps(document).encode()
+    plan = check(ssh("apps:apply", app, "--plan", "--json", stdin=changed)).json()
+    assert [c["key"] for c in plan["changes"]] == ["formation.web", "config.GREETING", "config.ADDED"], plan
+    assert plan["releases"] and plan["release"] is None and plan["plan"], plan
+    assert check(ssh("apps:export", app)).json()["formation"] != {"web": 2}
+    has(check(ssh("apps:apply", app, stdin=changed)), "+ config.ADDED", f"done, v{version + 1}")
+    page(app, 'first applied \u00e4 "1"')
+    has(check(ssh("apps:apply", app, stdin=changed)), "Nothing to do")
+    assert check(ssh("releases", app, "--json")).json()[0]["version"] == version + 1
+    assert check(ssh("releases", app, "--json")).json()[0]["formation"] == {"web": 2}
+    has(check(ssh("apps:apply", app, stdin=changed[:-1]), 2), "line 1")
+    has(check(ssh("apps:apply", app, stdin=changed.replace(b'"web": 2', b'"web": -2')), 2), "formation.web")
+    # An app made of it: with values for all variables its image is released, and another's image needs a role there.
+    new = new_name()
+    document["name"] = new
+    document["config"]["BUILD_ONLY"]["value"] = "build"
+    stranger = new_user(new_name("u"), "--create")
+    has(check(ssh("apps:import", key=stranger, stdin=json.dumps(document).encode()), 4), "no image of an app")
+    check(ssh("apps:info", new), 4)
+    has(check(ssh("apps:import", stdin=json.dumps(document).encode())), f"Creating {new}", "done, v1")
+    page(new, 'first applied \u00e4 "1"')
+    again = check(ssh("apps:export", new)).json()
+    assert {k: again[k] for k in ("config", "formation")} == {
+        "config": {k: {"scopes": v.get("scopes", ["run"])} for k, v in document["config"].items()}, "formation": {"web": 2}}, again
 
 
 harness.main(globals())
