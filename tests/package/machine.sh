@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 
 machine=      # the process that holds it
-machine_words=() # in front of a command: runs it there
+# In front of a command: runs it there. Nothing meant for the machine may ever be run here.
+machine_words=(false)
 export SLIPWAY_MACHINE=$$
 
 # machine_start ROOT: boots it, and waits until systemd has started all.
@@ -25,7 +26,7 @@ machine_stop() {
     if [[ -n $machine ]]; then
         kill -KILL "$machine" 2>/dev/null || true
         wait "$machine" 2>/dev/null || true
-        machine=
+        machine= machine_words=(false)
     fi
     wait_until 10 machine_forget || true
 }
