@@ -20,7 +20,8 @@ daemon_libdaemon_a_SOURCES = \
     daemon/notify.c daemon/notify.h \
     daemon/roles.c daemon/roles.h \
     daemon/state.c daemon/state.h \
-    daemon/supervisor.c daemon/supervisor.h
+    daemon/supervisor.c daemon/supervisor.h \
+    daemon/unseal.c daemon/unseal.h
 slipway_CFLAGS = $(daemon_cflags)
 slipway_SOURCES = daemon/main.c
 slipway_LDADD = daemon/libdaemon.a gateway/libgateway.a builder/libbuilder.a deployer/libdeployer.a sql/libsql.a base/libbase.a \

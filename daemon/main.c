@@ -12,19 +12,20 @@
 #include "daemon/init.h"
 #include "daemon/roles.h"
 #include "daemon/supervisor.h"
+#include "daemon/unseal.h"
 
 #include <argp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPT_CONFIG = 'c', OPT_STATE = 0x100, OPT_ADMIN_KEY, OPT_ADMIN_NAME, OPT_MAN };
+enum { OPT_CONFIG = 'c', OPT_STATE = 0x100, OPT_ADMIN_KEY, OPT_ADMIN_NAME, OPT_MAN, OPT_NEW_KEY };
 
 /* What all subcommands share. */
 struct options {
     const char *config;
     struct init_options init;
-    bool man;
+    bool man, new_key;
     char **words;       /* of admin and role: what follows the options */
     int n_words;
 };
@@ -52,6 +53,11 @@ static const struct argp_option init_options[] = {
     { "state", OPT_STATE, "DIR", 0, "State folder (default: what the configuration says)", 0 },
     { "admin-key", OPT_ADMIN_KEY, "FILE", 0, "Public key of the first admin; - is standard input", 0 },
     { "admin-name", OPT_ADMIN_NAME, "NAME", 0, "Name of the first admin (default: admin)", 0 },
+    { 0 },
+};
+
+static const struct argp_option unseal_options[] = {
+    { "new-key", OPT_NEW_KEY, NULL, 0, "Make a key in a new file, and print what values are sealed to", 0 },
     { 0 },
 };
 
@@ -104,6 +110,14 @@ static int run_admin(const struct options *o)
     return admin_run(o->config, o->words, o->n_words);
 }
 
+static int run_unseal(const struct options *o)
+{
+    if (o->n_words == 1)
+        return o->new_key ? unseal_new_key(o->words[0]) : unseal_run(o->words[0]);
+    (void) fprintf(stderr, "slipway unseal: one key file is needed; usage: slipway unseal [--new-key] KEYFILE\n");
+    return ERR_USAGE;
+}
+
 static int run_version(const struct options *o)
 {
     (void) o;
@@ -119,6 +133,8 @@ static const struct subcommand subcommands[] = {
     { "config", "", "Print all settings with value, default and meaning", config_options, false, run_config },
     { "admin", "COMMAND [ARGUMENT...]", "Run a command of `ssh git@host` on this machine", config_only, true,
       run_admin },
+    { "unseal", "KEYFILE", "Open the sealed values of apps:export, from standard input to standard output", unseal_options, true,
+      run_unseal },
     { "version", "", "Print the version", none, false, run_version },
     { NULL, NULL, NULL, NULL, false, NULL },
 };
@@ -139,6 +155,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_ADMIN_NAME:
         o->init.admin_name = arg;
+        return 0;
+    case OPT_NEW_KEY:
+        o->new_key = true;
         return 0;
     case OPT_MAN:
         o->man = true;

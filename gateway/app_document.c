@@ -189,6 +189,13 @@ static int access_read(struct app_document *d, const json_t *v, struct err *err)
     return 0;
 }
 
+static int sealed_read(struct app_document *d, const json_t *v, struct err *err)
+{
+    (void) d, (void) v;
+    return err_set(err, ERR_USAGE, "sealed: only who has the key can open the values: slipway unseal KEYFILE, and give its output "
+                   "here");
+}
+
 static const struct {
     const char *name;
     int (*read)(struct app_document *d, const json_t *v, struct err *err);
@@ -196,6 +203,7 @@ static const struct {
     { "slipway", version_read },       { "name", name_read },           { "deploy_branch", branch_read },
     { "on_disconnect", disconnect_read }, { "target", target_read },    { "image", image_read },
     { "formation", formation_read },   { "config", config_read },       { "access", access_read },
+    { "sealed", sealed_read },
 };
 
 static int member_read(struct app_document *d, const char *key, const json_t *v, struct err *err)

@@ -2,9 +2,12 @@
 
 #include "base/mem.h"
 #include "gateway/app_document.h"
-#include "gateway/cmd.h"
+#include "gateway/app_document_seal.h"
+#include "gateway/cmd_config.h"
 
 #include <stdlib.h>
+
+#define UNOPENED_SAID 50
 
 static int config_add(struct command_ctx *c, json_t *doc, struct err *err)
 {
@@ -67,17 +70,56 @@ static int image_add(struct command_ctx *c, json_t *doc, struct err *err)
     return json_object_set_new(doc, "image", image);
 }
 
+/* What only builds can open stays out, and is said. */
+static int unopened_say(struct command_ctx *c, struct err *err)
+{
+    cleanup_vec struct vec names = VEC_INIT;
+    cleanup_free char *words = NULL;
+    struct config_set set;
+
+    if (config_get(c->store, c->app.id, c->app.config_version, &set, err) != 0)
+        return -1;
+    for (size_t i = 0; i < set.n; i++)
+        if (!set.v[i].run)
+            vec_add(&names, set.v[i].name);
+    config_set_release(&set);
+    words = show_words(&names, UNOPENED_SAID);
+    if (names.n > 0)
+        (void) io_errf(c->io, " !     In build scope alone, and so without a value in the document: %s\n", words);
+    return 0;
+}
+
+/* 1: the person went away. */
+static int sealed_add(struct command_ctx *c, json_t *doc, const char *to, struct err *err)
+{
+    unsigned char key[crypto_box_PUBLICKEYBYTES];
+    json_auto_t *values = NULL;
+
+    if (app_key_parse(to, "--with-config", key, err) != 0)
+        return -1;
+    (void) buf_addf(&c->detail, "--with-config %s", to);
+    values = config_values(c, c->app.config_version, NULL, err);
+    if (values == NULL)
+        return err->code == ERR_NONE ? 1 : -1;
+    return app_document_seal(doc, key, values, err) == 0 ? unopened_say(c, err) : -1;
+}
+
 int cmd_apps_export(struct command_ctx *c, char *const *argv, int argc, struct err *err)
 {
     json_auto_t *doc = json_pack("{s:i, s:s, s:s, s:s, s:o}", "slipway", APP_DOCUMENT_VERSION, "name", c->app.name,
                                  "deploy_branch", c->app.deploy_branch, "on_disconnect", c->app.on_disconnect, "target",
                                  show_json_text(c->app.target[0] != '\0' ? c->app.target : NULL));
+    const char *to = command_option(c, "--with-config");
     char *text;
+    int rc;
 
     (void) argv, (void) argc;
     if (image_add(c, doc, err) != 0 || formation_add(c, doc, err) != 0 || config_add(c, doc, err) != 0
         || access_add(c, doc, err) != 0)
         return -1;
+    rc = to != NULL ? sealed_add(c, doc, to, err) : 0;
+    if (rc != 0)
+        return rc < 0 ? -1 : 0;
     if (c->json)
         return show_json(c, json_incref(doc));
     /* For people and for git: a member a line. */

@@ -55,11 +55,14 @@ const struct command commands[] = {
       "0: it is there, and you have a role in it; 4: not.\n\n"
       "    apps:exists shop",
       cmd_apps_exists },
-    { "apps:export", NULL, CMD_APP | CMD_AUDIT, ROLE_OWN, "APP",
+    { "apps:export", NULL, CMD_APP | CMD_AUDIT, ROLE_OWN, "APP [--with-config KEY]",
       "Print a whole app as one JSON document",
       "Name, deploy branch, settings, target, the live image with its digest, counts, people with their roles, and the config:\n"
-      "names and scopes, without values (config:export prints those). apps:import makes an app of it, apps:apply makes one so.\n\n"
-      "    apps:export shop",
+      "names and scopes, without values. apps:import makes an app of it, apps:apply makes one so.\n"
+      "--with-config adds the values in run scope, sealed to a key: who has its other half opens them, slipway unseal, and\n"
+      "nobody else, no server either. slipway unseal --new-key FILE makes such a key on your machine.\n\n"
+      "    apps:export shop\n"
+      "    apps:export shop --with-config SP6NaFUNmGJe/qvCRDZNv7s0Y4bm6sIADBfmKy6E+Sk=",
       cmd_apps_export },
     { "apps:import", NULL, CMD_AUDIT, ROLE_NONE, "[NAME] [--skip-deploy]",
       "Create an app from a document on standard input",

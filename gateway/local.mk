@@ -5,7 +5,7 @@ gateway_libgateway_a_CFLAGS = $(AM_CFLAGS) $(SSH_CFLAGS) $(GIT2_CFLAGS) $(SQLITE
     $(YAML_CFLAGS) $(ARCHIVE_CFLAGS)
 gateway_libgateway_a_SOURCES = \
     gateway/admission.c gateway/admission.h \
-    gateway/app_document.c gateway/app_document.h \
+    gateway/app_document.c gateway/app_document.h gateway/app_document_seal.c gateway/app_document_seal.h \
     gateway/apply.c gateway/apply.h \
     gateway/archive.c gateway/archive.h \
     gateway/archive_import.c gateway/archive_import.h \

@@ -3,6 +3,7 @@
 
 import errno
 import json
+import pathlib
 import threading
 import urllib.error
 
@@ -148,6 +149,28 @@ def test_document():
     again = check(ssh("apps:export", new)).json()
     assert {k: again[k] for k in ("config", "formation")} == {
         "config": {k: {"scopes": v.get("scopes", ["run"])} for k, v in document["config"].items()}, "formation": {"web": 2}}, again
+
+
+def test_sealed():
+    """the values go along sealed to a key; who has its other half opens them and makes the same app elsewhere"""
+    app, new, key = repo.app, new_name(), pathlib.Path(harness.TMP, new_name("key"))
+    unseal = [harness.ENV["SLIPWAY_BIN"], "unseal"]
+    public = check(harness.run([*unseal, "--new-key", key])).out.strip()
+    assert key.stat().st_mode & 0o777 == 0o600 and public not in key.read_text()
+    check(harness.run([*unseal, "--new-key", key]), 1)
+    exported = check(ssh("apps:export", app, "--with-config", public))
+    has(exported, "without a value in the document: BUILD_ONLY")
+    assert "applied" not in exported.out, exported
+    has(check(ssh("apps:import", new, stdin=exported.raw), 2), "slipway unseal")
+    check(harness.run([*unseal, "--new-key", f"{key}.other"]))
+    has(check(harness.run([*unseal, f"{key}.other"], stdin=exported.raw), 2), "sealed to another key")
+    opened = check(harness.run([*unseal, key], stdin=exported.raw))
+    has(check(ssh("apps:apply", app, stdin=opened.raw)), "Nothing to do")
+    has(check(ssh("apps:import", new, stdin=opened.raw)), "nothing is released: BUILD_ONLY")
+    document = opened.json()
+    del document["name"], document["config"]["BUILD_ONLY"]
+    has(check(ssh("apps:apply", new, stdin=json.dumps(document).encode())), "done, v1")
+    page(new, 'first applied \u00e4 "1"')
 
 
 harness.main(globals())

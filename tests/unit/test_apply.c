@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "gateway/app_document.h"
+#include "gateway/app_document_seal.h"
 #include "tests/unit/command_fixture.h"
 
 #include <setjmp.h>
@@ -57,6 +58,7 @@ static void test_parse(void **state)
         { "{\"slipway\": 1, \"config\": {\"A\": {\"scopes\": []}}}", "config.A.scopes: a list" },
         { "{\"slipway\": 1, \"config\": {\"A\": {\"scopes\": [\"run\", \"x\"]}}}", "config.A.scopes: a list" },
         { "{\"slipway\": 1, \"access\": {\"carl\": \"none\"}}", "access.carl: \"view\"" },
+        { "{\"slipway\": 1, \"sealed\": {}}", "sealed: only who has the key can open the values" },
     };
     struct app_document d;
 
@@ -189,11 +191,68 @@ static void test_import(void **state)
     desk_expect(d, "bert", "config:get other A", 0, "1\n");
 }
 
+static void test_key(void **state)
+{
+    static const char *const wrong[] = { "", "x", "AAAA", "SP6NaFUNmGJe/qvCRDZNv7s0Y4bm6sIADBfmKy6E+Sk", "--------------------------------"
+                                         "-----------=", "SP6NaFUNmGJe/qvCRDZNv7s0Y4bm6sIADBfmKy6E+Sk=\nx" };
+    unsigned char key[crypto_box_PUBLICKEYBYTES];
+    char text[APP_KEY_TEXT];
+
+    (void) state;
+    for (size_t i = 0; i < countof(wrong); i++)
+        REFUSED(ERR_USAGE, "--with-config needs a key of 32 bytes", app_key_parse(wrong[i], "--with-config", key, &err));
+    OK(app_key_parse("SP6NaFUNmGJe/qvCRDZNv7s0Y4bm6sIADBfmKy6E+Sk=\n", "key", key, &err));
+    app_key_text(key, text);
+    assert_string_equal(text, "SP6NaFUNmGJe/qvCRDZNv7s0Y4bm6sIADBfmKy6E+Sk=");
+}
+
+/* The values are in the box, for one key and no other. */
+static void test_sealed(void **state)
+{
+    unsigned char public[crypto_box_PUBLICKEYBYTES], secret[crypto_box_SECRETKEYBYTES], other[crypto_box_SECRETKEYBYTES];
+    struct desk *d = *state;
+    cleanup_free char *line = NULL, *opened = NULL;
+    json_auto_t *doc = NULL;
+    char to[APP_KEY_TEXT];
+
+    desk_deployer(d);
+    live(d);
+    desk_expect(d, "bert", "config:set --no-restart shop A=secret-a 'B=secret b'", 0, NULL);
+    desk_expect(d, "bert", "config:set --no-restart --build shop TOKEN=secret-c", 0, NULL);
+    (void) crypto_box_keypair(public, secret);
+    (void) crypto_box_keypair(public, other);
+    (void) crypto_scalarmult_base(public, secret);
+    app_key_text(public, to);
+    line = xasprintf("apps:export shop --with-config %s --json", to);
+    desk_expect(d, "bert", "apps:export shop --with-config x", ERR_USAGE, "--with-config needs a key");
+    desk_expect(d, "bert", "apps:export shop --with-config AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", ERR_USAGE, "nothing can be "
+                "sealed to this key");
+    desk_expect(d, "bert", line, 0, "\"sealed\":{\"to\":\"");
+    assert_non_null(strstr(buf_str(&d->err), "without a value in the document: TOKEN"));
+    assert_null(strstr(buf_str(&d->out), "secret"));
+    doc = json_parse(buf_str(&d->out), buf_len(&d->out), "what was exported", NULL);
+    REFUSED(ERR_USAGE, "sealed to another key", app_document_unseal(doc, other, &err));
+    OK(app_document_unseal(doc, secret, &err));
+    REFUSED(ERR_USAGE, "the document has no sealed values", app_document_unseal(doc, secret, &err));
+    opened = json_text(doc);
+    assert_non_null(strstr(opened, "\"A\":{\"scopes\":[\"run\"],\"value\":\"secret-a\"}"));
+    assert_non_null(strstr(opened, "\"value\":\"secret b\""));
+    assert_null(strstr(opened, "secret-c"));
+    apply(d, "apps:apply shop", opened, 0, "done, v2"); /* the config is newer than the release */
+    apply(d, "apps:apply shop", opened, 0, "Nothing to do");
+    apply(d, "apps:import copy --skip-deploy", opened, 0, "TOKEN");
+    desk_expect(d, "bert", "config:get copy B", 0, "secret b\n");
+    desk_expect(d, "bert", "audit shop", 0, "--with-config");
+    (void) json_object_set_new(doc, "sealed", json_pack("{s:s, s:s}", "to", to, "box", "AAAA"));
+    REFUSED(ERR_USAGE, "sealed.box: it is damaged", app_document_unseal(doc, secret, &err));
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, desk_setup, desk_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_parse), TEST(test_refused), TEST(test_apply), TEST(test_image), TEST(test_import),
+        TEST(test_parse), TEST(test_refused), TEST(test_apply), TEST(test_image), TEST(test_import), TEST(test_key),
+        TEST(test_sealed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
