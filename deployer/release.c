@@ -47,14 +47,14 @@ static int (*const step_functions[])(struct run *r, struct err *err) = {
     [STEP_RESTORE] = step_restore, [STEP_FAIL] = step_fail,             [STEP_HAND_BACK] = step_hand_back,
 };
 
-/* Writes down which step begins, where a worker that takes over could not tell (and step_apply has
- * not done so already): each write waits for the disk some times. */
+/* Writes down which step begins, where a worker that takes over could not tell (and the step before, or the worker before,
+ * has not done so already): each write waits for the disk some times. */
 static int step_begin(struct run *r, enum step s, struct err *err)
 {
     if (s == STEP_RESTORE)
         return releases_restoring(r->w->store, r->w->me, r->release->id, r->failure.msg, err);
     if (step_name(s)[0] == '\0' || s == STEP_PUBLISH || s == STEP_ROLLOUT || s == STEP_POSTDEPLOY ||
-        (s == STEP_COMMAND && !run_has_command(r)))
+        (s == STEP_COMMAND && !run_has_command(r)) || strcmp(r->release->step, step_name(s)) == 0)
         return 0;
     return releases_step(r->w->store, r->w->me, r->release->id, step_name(s), err);
 }

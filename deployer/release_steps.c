@@ -82,6 +82,34 @@ static int image_resolve(struct run *r, struct err *err)
     return 0;
 }
 
+bool run_has_command(const struct run *r)
+{
+    const struct release *rel = r->release;
+
+    return rel->run_release_command && !rel->command_done && processes_find(&rel->processes, "release") != NULL;
+}
+
+/* That it is published and, where no command stands between, that the apply begins: one transaction, which waits for the
+ * disk some times. */
+static int published_write(struct run *r, struct err *err)
+{
+    struct release *rel = r->release;
+    bool own = false, applies = !run_has_command(r);
+    int rc = store_enter(r->w->store, &own, err);
+
+    if (rc == 0)
+        rc = releases_published(r->w->store, r->w->me, rel->id, rel->image, rel->publish_ms, err);
+    if (rc == 0 && applies)
+        rc = releases_step(r->w->store, r->w->me, rel->id, step_name(STEP_APPLY), err);
+    if (store_leave(r->w->store, own, rc, err) < 0)
+        return -1;
+    if (applies) {
+        free(rel->step);
+        rel->step = xstrdup(step_name(STEP_APPLY));
+    }
+    return 0;
+}
+
 int step_publish(struct run *r, struct err *err)
 {
     struct release *rel = r->release;
@@ -97,7 +125,7 @@ int step_publish(struct run *r, struct err *err)
     free(rel->image);
     rel->image = image;
     rel->publish_ms = (int64_t) (loop_now() - start);
-    return releases_published(r->w->store, r->w->me, rel->id, image, rel->publish_ms, err);
+    return published_write(r, err);
 }
 
 /* What the person wrote in the Procfile, out of what the image runs; "running" where the image runs it by the
@@ -128,13 +156,6 @@ static int command_failed(struct err *err)
 
     return err->code == ERR_FAILED ? err_set(err, ERR_FAILED, "the release command %s", did)
                                    : err_wrap(err, "the release command");
-}
-
-bool run_has_command(const struct run *r)
-{
-    const struct release *rel = r->release;
-
-    return rel->run_release_command && !rel->command_done && processes_find(&rel->processes, "release") != NULL;
 }
 
 int step_command(struct run *r, struct err *err)

@@ -43,7 +43,7 @@ bool store_wal_is_safe(int version)
 
 static int store_pragmas(struct store *s, bool read_only, struct err *err)
 {
-    /* TRUNCATE and not DELETE: the journal keeps its owner and mode, and no folder is synced. */
+    /* TRUNCATE and not DELETE: the journal keeps its owner and mode. */
     const char *journal = store_wal_is_safe(sqlite3_libversion_number()) ? "PRAGMA journal_mode=WAL"
                                                                          : "PRAGMA journal_mode=TRUNCATE";
     const char *const common = "PRAGMA trusted_schema=OFF; PRAGMA foreign_keys=ON; "
