@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#define ONE_OFF_KEEP_S (24 * 3600) /* for how long a detached one that has ended can be asked about; help says it, too */
+
 #define RUN_NAME_PREFIX "run."
 #define RUN_CRON_PREFIX "cron." /* of one that a schedule has started */
 #define RUN_NUMBER_SIZE 32

@@ -19,7 +19,6 @@
 #define LOG_LINE_MAX (16 * 1024)         /* the engine's limit */
 #define LOG_BYTES_MAX (32 * 1024 * 1024) /* between two looks at it; the engine keeps log_size * log_files of it */
 #define CRON_KEEP 3                      /* runs of one task that are kept; Kubernetes keeps as many */
-#define KEEP_MS 3600000                  /* that one which has ended can still be looked at */
 
 /* --- what the engine holds */
 
@@ -151,7 +150,7 @@ static int64_t due_at(const json_t *doc)
     else if (label(doc, LABEL_OWNER) != NULL)
         due = -1; /* who is attached does it */
     else if (s.state == CONTAINER_EXITED)
-        due = rfc3339_ms(json_str(doc, "State.FinishedAt", NULL)) + KEEP_MS;
+        due = rfc3339_ms(json_str(doc, "State.FinishedAt", NULL)) + ONE_OFF_KEEP_S * 1000LL;
     else
         due = ends_at(doc);
     container_status_release(&s);

@@ -423,7 +423,7 @@ json_t *manifest_run(const struct manifest_input *in, const struct manifest_run 
     }
     json_object_set_new(o, "spec",
                         json_pack("{s:i, s:i, s:{s:{s:O, s:O}, s:o}}", "backoffLimit", 0,
-                                  "ttlSecondsAfterFinished", RUN_KEEP_S, "template", "metadata", "labels",
+                                  "ttlSecondsAfterFinished", ONE_OFF_KEEP_S, "template", "metadata", "labels",
                                   json_object_get(meta, "labels"), "annotations", notes, "spec", spec));
     return o;
 }

@@ -81,7 +81,6 @@ char *manifest_job_name(const struct release *r, const char *script);
 #define CRON_NAME "cron-"                       /* and the task's id; the Job's has the minute behind it */
 #define LABEL_JOB "job-name"                    /* set by the Job controller */
 #define SELECTOR_CRON SELECTOR_MANAGED "%2Cslipway%2Frun%3D" RUN_CRON "%2C" LABEL_JOB "%3D" CRON_NAME
-#define RUN_KEEP_S (24 * 3600)                  /* how long an ended detached one can be asked about */
 
 struct manifest_run {
     const char *number;

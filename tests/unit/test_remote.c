@@ -425,7 +425,7 @@ static void test_manifest(void **state)
 
     assert_string_equal(json_str(job, "kind", ""), "Job");
     assert_int_equal(json_int(job, "spec.backoffLimit", -1), 0);
-    assert_int_equal(json_int(job, "spec.ttlSecondsAfterFinished", 0), RUN_KEEP_S);
+    assert_int_equal(json_int(job, "spec.ttlSecondsAfterFinished", 0), ONE_OFF_KEEP_S);
     c = json_array_get(json_at(job, "spec.template.spec.containers"), 0);
     assert_null(json_object_get(c, "stdin"));
     assert_null(json_object_get(json_at(job, "spec.template.metadata.annotations"), ANNOTATION_OWNER));
