@@ -255,14 +255,3 @@ void app_document_release(struct app_document *d)
     json_decref(d->json);
     memset(d, 0, sizeof(*d));
 }
-
-json_t *app_document_scopes(bool run, bool build)
-{
-    json_t *scopes = json_array();
-
-    if (run)
-        (void) json_array_append_new(scopes, json_string("run"));
-    if (build)
-        (void) json_array_append_new(scopes, json_string("build"));
-    return scopes;
-}

@@ -45,7 +45,4 @@ struct app_document {
 int app_document_parse(const char *text, size_t n, struct app_document *ret, struct err *err);
 void app_document_release(struct app_document *d);
 
-/* ["run", "build"]; the caller decrefs. */
-json_t *app_document_scopes(bool run, bool build);
-
 #endif

@@ -164,7 +164,7 @@ static int var_compare(struct apply *a, const struct document_var *v, const stru
         return -1;
     if (scopes && memcmp(digest, is->digest, sizeof(digest)) == 0)
         return 0;
-    changed(a, is != NULL ? app_document_scopes(is->run, is->build) : NULL, app_document_scopes(v->run, v->build), "config",
+    changed(a, is != NULL ? show_json_scopes(is->run, is->build) : NULL, show_json_scopes(v->run, v->build), "config",
             v->name);
     return 1;
 }
@@ -195,7 +195,7 @@ static int config_apply(struct apply *a, struct err *err)
     for (size_t i = 0; rc >= 0 && i < set.n; i++) {
         if (var_told(d, set.v[i].name))
             continue;
-        changed(a, app_document_scopes(set.v[i].run, set.v[i].build), NULL, "config", set.v[i].name);
+        changed(a, show_json_scopes(set.v[i].run, set.v[i].build), NULL, "config", set.v[i].name);
         changes[n++] = (struct config_change) { .name = set.v[i].name };
     }
     if (rc >= 0 && n > 0 && (rc = config_change(c->store, c->app.id, changes, n, &version, err)) != 0)

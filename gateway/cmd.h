@@ -40,6 +40,7 @@ int show_json(struct command_ctx *c, json_t *doc);
 json_t *show_json_time(int64_t ms);
 json_t *show_json_text(const char *s);   /* null where NULL */
 json_t *show_json_list(const struct vec *v); /* an array of strings */
+json_t *show_json_scopes(bool run, bool build); /* ["run", "build"] */
 struct show_text { char s[40]; };
 struct show_text show_time(int64_t ms);  /* "2026-01-02 03:04:05", UTC; "-" where 0 */
 struct show_text show_age(int64_t ms);   /* since then: "12m", "3h", "5d"; "-" where 0 */

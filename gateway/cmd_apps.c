@@ -136,7 +136,8 @@ static json_t *info_json(const struct app *a, const struct release *live, const 
             (void) json_object_set_new(formation, live->formation.v[i].process,
                                        json_integer(live->formation.v[i].count));
     }
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:s, s:o}", "name", a->name, "owner",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:s, s:o}", "name", a->name, "handle",
+                     a->handle, "owner",
                      a->owner, "deploy_branch", a->deploy_branch, "git_url", git, "target",
                      show_json_text(a->target[0] != '\0' ? a->target : NULL), "url",
                      show_json_text(live != NULL ? live->url : NULL), "release",
@@ -160,6 +161,10 @@ static void info_print(struct command_ctx *c, const struct release *live, const 
     if (a->target[0] != '\0') {
         table_add(&t, "Runs on:");
         table_add(&t, a->target);
+    }
+    if (strcmp(a->handle, a->name) != 0) { /* after apps:rename */
+        table_add(&t, "Objects:");
+        table_add(&t, a->handle);
     }
     if (live != NULL) {
         table_add(&t, "Web URL:");

@@ -260,14 +260,8 @@ int cmd_config_get(struct command_ctx *c, char *const *argv, int argc, struct er
 
 static json_t *var_json(const struct config_var *v, const char *value, bool hint)
 {
-    json_t *scopes = json_array();
-
-    if (v->run)
-        (void) json_array_append_new(scopes, json_string("run"));
-    if (v->build)
-        (void) json_array_append_new(scopes, json_string("build"));
     return json_pack("{s:s, s:o, s:o, s:o, s:I}", "name", v->name, "value", show_json_text(value), "hint",
-                     hint && v->hint[0] != '\0' ? json_string(v->hint) : json_null(), "scopes", scopes, "version",
+                     hint && v->hint[0] != '\0' ? json_string(v->hint) : json_null(), "scopes", show_json_scopes(v->run, v->build), "version",
                      (json_int_t) v->version);
 }
 

@@ -19,7 +19,7 @@ static int config_add(struct command_ctx *c, json_t *doc, struct err *err)
     config = json_object();
     for (size_t i = 0; i < set.n; i++)
         (void) json_object_set_new(config, set.v[i].name,
-                                   json_pack("{s:o}", "scopes", app_document_scopes(set.v[i].run, set.v[i].build)));
+                                   json_pack("{s:o}", "scopes", show_json_scopes(set.v[i].run, set.v[i].build)));
     config_set_release(&set);
     return json_object_set_new(doc, "config", config);
 }

@@ -112,7 +112,8 @@ const struct command commands[] = {
       "Give an app another name",
       "What runs goes on: a release changes the app's address, and the name with it, or neither. Releases, config, access, keys\n"
       "and audit stay the app's. The old address and the old Git URL are free from then on: clones, CI jobs and scripts must\n"
-      "be told the new name. Objects in the cluster or the engine and images in the registry keep what they are called.\n\n"
+      "be told the new name. Objects in the cluster or the engine and images in the registry keep what they are called, which\n"
+      "apps:info shows.\n\n"
       "    apps:rename shop store",
       cmd_apps_rename },
     { "apps:unlock", NULL, CMD_APP | CMD_AUDIT, ROLE_OWN, "APP",

@@ -56,6 +56,17 @@ json_t *show_json_list(const struct vec *v)
     return list;
 }
 
+json_t *show_json_scopes(bool run, bool build)
+{
+    json_t *scopes = json_array();
+
+    if (run)
+        (void) json_array_append_new(scopes, json_string("run"));
+    if (build)
+        (void) json_array_append_new(scopes, json_string("build"));
+    return scopes;
+}
+
 struct show_text show_time(int64_t ms)
 {
     return time_text(ms, false);

@@ -152,6 +152,8 @@ static char *describe(const struct target_release *r)
         (void) buf_addf(&b, " %s=%d", r->release->formation.v[i].process, r->release->formation.v[i].count);
     for (size_t i = 0; i < r->config->n; i++)
         (void) buf_addf(&b, " %s:%zu", r->config->v[i].name, r->config->v[i].value_len);
+    if (strcmp(r->app->name, r->app->handle) != 0)
+        (void) buf_addf(&b, " as %s", r->app->name);
     if (r->restore)
         (void) buf_addstr(&b, " restore");
     return buf_steal(&b);

@@ -81,6 +81,8 @@ static void test_live(void **state)
     desk_expect(d, "bert", "apps:rename shop store", 0, "Renaming shop to store... done, v3");
     names_are(d, d->f->shop, "store", "shop");
     desk_expect(d, "bert", "releases store --json", 0, "\"description\":\"rename to store\"");
+    desk_expect(d, "bert", "apps:info store", 0, "Objects:    shop");
+    desk_expect(d, "bert", "apps:info store --json", 0, "{\"name\":\"store\",\"handle\":\"shop\"");
     desk_expect(d, "bert", "apps:rename store shop --json", 0, "\"name\":\"shop\",\"former_name\":\"store\",\"release\":4");
     desk_expect(d, "bert", "rollback shop v1", 0, NULL);
     names_are(d, d->f->shop, "shop", "shop");
