@@ -10,7 +10,8 @@ tests_unit_publish_tool_LDADD = deployer/libdeployer.a base/libbase.a $(CURL_LIB
 
 # Releases
 EXTRA_DIST += docs/targets.md
-release_tests = tests/unit/test_deployer tests/unit/test_log_lines tests/unit/test_plan tests/unit/test_release tests/unit/test_step
+release_tests = tests/unit/test_deployer tests/unit/test_log_lines tests/unit/test_plan tests/unit/test_release \
+    tests/unit/test_release_move tests/unit/test_release_rename tests/unit/test_step tests/unit/test_targets
 check_PROGRAMS += $(release_tests)
 TESTS += $(release_tests)
 release_test_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS)
@@ -18,9 +19,18 @@ release_test_ldadd = tests/libsqlfixture.a $(deployer_libs) $(CMOCKA_LIBS)
 tests_unit_test_plan_SOURCES = tests/unit/test_plan.c tests/fakes/fake_target.c tests/fakes/fake_target.h
 tests_unit_test_plan_CFLAGS = $(release_test_cflags)
 tests_unit_test_plan_LDADD = $(release_test_ldadd)
-tests_unit_test_release_SOURCES = tests/unit/test_release.c tests/fakes/fake_target.c tests/fakes/fake_target.h
+release_fixture = tests/unit/release_fixture.c tests/unit/release_fixture.h tests/fakes/fake_target.c tests/fakes/fake_target.h
+tests_unit_test_release_SOURCES = tests/unit/test_release.c $(release_fixture)
 tests_unit_test_release_CFLAGS = $(release_test_cflags)
 tests_unit_test_release_LDADD = $(release_test_ldadd)
+tests_unit_test_release_move_SOURCES = tests/unit/test_release_move.c $(release_fixture)
+tests_unit_test_release_move_CFLAGS = $(release_test_cflags)
+tests_unit_test_release_move_LDADD = $(release_test_ldadd)
+tests_unit_test_release_rename_SOURCES = tests/unit/test_release_rename.c $(release_fixture)
+tests_unit_test_release_rename_CFLAGS = $(release_test_cflags)
+tests_unit_test_release_rename_LDADD = $(release_test_ldadd)
+tests_unit_test_targets_CFLAGS = $(release_test_cflags)
+tests_unit_test_targets_LDADD = $(release_test_ldadd)
 tests_unit_test_log_lines_CFLAGS = $(release_test_cflags)
 tests_unit_test_log_lines_LDADD = $(release_test_ldadd)
 tests_unit_test_deployer_CFLAGS = $(release_test_cflags)
