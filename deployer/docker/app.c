@@ -214,7 +214,8 @@ static int network_get(struct target *t, const char *app, const char *name, stru
     state = json_string_value(json_object_get(labels, LABEL_STATE));
     of = json_string_value(json_object_get(labels, LABEL_APP));
     if (state == NULL || strcmp(state, t->conf->state) != 0 || of == NULL || strcmp(of, app) != 0)
-        return err_set(err, ERR_FAILED, "there is a Docker network %s that is not this Slipway's: rename the app, or "
+        return err_set(err, ERR_FAILED, "there is a Docker network %s that is not this Slipway's: make the app under "
+                       "another name (apps:clone), or "
                        "set another [docker] prefix", name);
     if (subnet_parse(network_subnet(live), ret, err) < 0)
         return err_wrap(err, "the network %s", name);

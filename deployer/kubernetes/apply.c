@@ -241,8 +241,8 @@ int namespace_read(struct target *t, const struct rendering *g, json_t **ret, st
         manager = json_string_value(json_object_get(json_at(live, "metadata.labels"),
                                                     LABEL_MANAGED));
         if (manager == NULL || strcmp(manager, MANAGED_BY) != 0)
-            return err_set(err, ERR_FAILED, "Namespace %s exists and is not Slipway's: rename the "
-                           "app, or set another namespace_prefix", g->namespace_);
+            return err_set(err, ERR_FAILED, "Namespace %s exists and is not Slipway's: make the app "
+                           "under another name (apps:clone), or set another namespace_prefix", g->namespace_);
         if (json_at(live, "metadata.deletionTimestamp") != NULL)
             return err_set(err, ERR_BUSY, "Namespace %s is still being deleted: try again in a "
                            "minute", g->namespace_);
