@@ -227,7 +227,7 @@ static int put_link(struct reading *r, const char *path)
     cleanup_free char *dir = xstrndup(path, slash != NULL ? (size_t) (slash - path) : 0);
 
     if (!policy_link_stays(dir, target))
-        return refuse(r, "is a symbolic link that leaves the tree");
+        return refuse(r, "is a symbolic link that leaves the tree; put in what it points to instead");
     if (put_head(r, "120000", path, (int64_t) strlen(target)) < 0)
         return -1;
     return put(r, target, strlen(target)) < 0 ? -1 : put(r, "\n", 1);

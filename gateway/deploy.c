@@ -39,7 +39,7 @@ int deploy_check(const struct command_ctx *c, struct err *err)
     if (server_is_stopping(c->conf->state))
         return err_set(err, ERR_BUSY, "the server is stopping; try again in a moment");
     if (c->app.lock_reason != NULL)
-        return err_set(err, ERR_BUSY, "%s is locked%s%s: %s", c->app.name, c->app.locked_by != NULL ? " by " : "",
+        return err_set(err, ERR_BUSY, "%s is locked%s%s: %s; apps:unlock opens it", c->app.name, c->app.locked_by != NULL ? " by " : "",
                        c->app.locked_by != NULL ? c->app.locked_by : "", c->app.lock_reason);
     return 0;
 }

@@ -230,6 +230,10 @@ static int result(struct indexer *x, struct err *err)
                         strstr(why, "mmap") != NULL || strstr(why, "unable to create thread") != NULL))
         return err_set(err, ERR_FAILED, "checking it needs more than %lld MiB of memory (index_memory)",
                        x->q->conf->index_memory >> 20);
+    /* What fsck says of one object, for instance of a file named .git. */
+    if (r.code != 0 && strncmp(why, "object ", 7) == 0)
+        return err_set(err, ERR_FAILED, "%s; git fsck finds it in your repository, too: no commit that is pushed may hold it",
+                       why);
     if (r.code != 0)
         return err_set(err, ERR_FAILED, "%s", why[0] != '\0' ? why : "git index-pack failed");
     if (strncmp(name, "pack\t", 5) != 0 || strspn(name + 5, "0123456789abcdef") != OID_HEX)

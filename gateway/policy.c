@@ -148,7 +148,7 @@ static int check_link(struct walk *w, const char *name, const git_oid *oid, size
     if (target == NULL)
         return git_failed(w, "cannot read a symbolic link");
     if (!policy_link_stays(buf_str(&w->path), target))
-        return refuse(w, name, "is a symbolic link that leaves the tree");
+        return refuse(w, name, "is a symbolic link that leaves the tree; commit what it points to instead");
     return 0;
 }
 
@@ -240,7 +240,7 @@ static int check_lists(struct walk *w)
         return err_set(w->err, ERR_FAILED, "submodules are not supported: %s%s; commit their files instead",
                        buf_str(&w->submodules), w->n_submodules > POLICY_NAMED_MAX ? " and more" : "");
     if (w->n_lfs > 0)
-        return err_set(w->err, ERR_FAILED, "Git LFS is not supported, and these are only pointers: %s%s",
+        return err_set(w->err, ERR_FAILED, "Git LFS is not supported, and these are only pointers: %s%s; commit the files themselves instead",
                        buf_str(&w->lfs), w->n_lfs > POLICY_NAMED_MAX ? " and more" : "");
     return 0;
 }

@@ -71,7 +71,7 @@ static int prepare(struct receive *r, const char *name, struct err *err)
     if (a->deleting)
         return err_set(err, ERR_BUSY, "app %s is being destroyed", name);
     if (a->lock_reason != NULL)
-        return err_set(err, ERR_BUSY, "app %s is locked%s%s: %s", name, a->locked_by != NULL ? " by " : "",
+        return err_set(err, ERR_BUSY, "app %s is locked%s%s: %s; apps:unlock opens it", name, a->locked_by != NULL ? " by " : "",
                        a->locked_by != NULL ? a->locked_by : "", a->lock_reason);
     if (refs_open(s->conf, a->id, &r->repo, err) < 0)
         return -1;

@@ -147,7 +147,7 @@ static int check_again(struct receive *r, struct err *err)
     if (session_app(r->s, r->app.name, ROLE_DEPLOY, &now, err) < 0)
         return -1;
     if (now.deleting || now.lock_reason != NULL) {
-        err_set(err, ERR_BUSY, now.deleting ? "app %s is being destroyed" : "app %s is locked: %s", now.name,
+        err_set(err, ERR_BUSY, now.deleting ? "app %s is being destroyed" : "app %s is locked: %s; apps:unlock opens it", now.name,
                 now.lock_reason);
         app_release(&now);
         return -1;

@@ -75,11 +75,13 @@ int session_app(struct session *s, const char *name, enum role need, struct app 
         return -1;
     }
     if (role == ROLE_NONE || role < need) {
-        app_release(&app);
         if (role == ROLE_NONE)
-            return err_set(err, ERR_NOT_FOUND, "app %s not found", name);
-        return err_set(err, ERR_DENIED, "this needs the role %s in %s, and yours is %s", role_name(need), name,
-                       role_name(role));
+            (void) err_set(err, ERR_NOT_FOUND, "app %s not found", name);
+        else
+            (void) err_set(err, ERR_DENIED, "this needs the role %s in %s, and yours is %s; %s can give it to you",
+                           role_name(need), name, role_name(role), app.owner);
+        app_release(&app);
+        return -1;
     }
     *ret = app;
     return 0;
