@@ -193,8 +193,10 @@ static void test_import(void **state)
 
 static void test_key(void **state)
 {
-    static const char *const wrong[] = { "", "x", "AAAA", "SP6NaFUNmGJe/qvCRDZNv7s0Y4bm6sIADBfmKy6E+Sk", "--------------------------------"
-                                         "-----------=", "SP6NaFUNmGJe/qvCRDZNv7s0Y4bm6sIADBfmKy6E+Sk=\nx" };
+    static const char *const wrong[] = {
+        "", "x", "AAAA", "SP6NaFUNmGJe/qvCRDZNv7s0Y4bm6sIADBfmKy6E+Sk", "-------------------------------------------=",
+        "SP6NaFUNmGJe/qvCRDZNv7s0Y4bm6sIADBfmKy6E+Sk=\nx",
+    };
     unsigned char key[crypto_box_PUBLICKEYBYTES];
     char text[APP_KEY_TEXT];
 
