@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define NEWS_MS 1000             /* between two looks at how far it is */
-#define QUIET_MS (5 * 60 * 1000) /* without any news a part is taken for down; a busy one has a worker free by then, mostly */
+#define QUIET_MS (5 * 60 * 1000) /* without news for so long, the person is told; a busy role has a worker free before, as a rule */
 
 static const struct { enum seal_scope scope; const char *name, *role; } scopes[] = {
     { SEAL_RUN, "run", "deployer" },
