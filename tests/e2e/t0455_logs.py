@@ -232,7 +232,7 @@ def test_many_followers():
     """50 followers of 10,000 lines a second: a push goes live beside them, and memory stays bounded"""
     with harness.Server(ssh__max_connections_per_address="100") as server:
         writer, other = Repo(new_name()), Repo(new_name())
-        writer.commit("first", {**files("flood"), "app.json": '{"formation": {"flood": {"quantity": 1}}}'})
+        writer.commit("first", {**files("flood"), "app.json": '{"formation": {"web": {"quantity": 1}, "flood": {"quantity": 0}}}'})
         check(writer.push())
         other.commit("first", hello("one"))
         check(other.push())
@@ -246,6 +246,8 @@ def test_many_followers():
         alone = push("two")
         all_ = [Counter(writer.app, "-t", "-n", "0", "-p", "flood") for _ in range(FOLLOWERS)]
         try:
+            until(lambda: len(server.processes("stream")) == FOLLOWERS)
+            check(ssh("ps:scale", writer.app, "flood=1"))
             until(lambda: all(f.bytes > 0 for f in all_), 120)
             before, begin = [f.bytes for f in all_], time.monotonic()
             beside = push("three")
