@@ -70,6 +70,7 @@ def one_kill(server, repo, role, step, serial):
     p, reader = push_until(repo, STEPS[step])
     begin = time.monotonic()
     n = server.kill(role)
+    assert n > 0, f"no {role} ran at {step}"
     if role == "supervisor":
         server.start()
     p.wait(60)
