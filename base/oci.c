@@ -154,7 +154,9 @@ int oci_down(const struct oci *o, struct err *err)
 
     if (err == NULL)
         return -1;
-    (void) snprintf(why, sizeof(why), "%s", err->msg);
+    /* OpenSSL's words for an answer that is no TLS. */
+    (void) snprintf(why, sizeof(why), "%.*s%s", ERR_MSG_MAX - 100, err->msg, strstr(err->msg, "wrong version number") == NULL
+                    ? "" : " (it speaks plain HTTP? then set insecure = yes for it)");
     if (strncmp(why, o->host, strlen(o->host)) == 0 && strncmp(why + strlen(o->host), ": ", 2) == 0)
         return err_set(err, err->code, "registry %s: %s", o->registry, why + strlen(o->host) + 2);
     return err_set(err, err->code, "registry %s: %s", o->registry, why);

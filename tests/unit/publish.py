@@ -201,6 +201,8 @@ def test_denied(c):
     expect(c.publish(conf(None), source, image), 3, "no file with credentials is set")
     expect(c.publish(conf(wrong, None), source, image), 6, f"registry {target}", "certificate")
     expect(c.publish(c.conf(f"localhost:{c.main.port}", "127.0.0.1:1"), source, image), 6, "registry 127.0.0.1:1")
+    plain = c.conf(f"localhost:{c.main.port}", f"127.0.0.1:{c.main.port}", insecure=False)
+    expect(c.publish(plain, source, image), 6, "set insecure = yes")
     expect(c.publish(conf(c.folder / "missing.json"), source, image), 4, "missing.json")
 
 
