@@ -13,7 +13,7 @@ typedef int command_fn(struct command_ctx *c, char *const *argv, int argc, struc
 command_fn cmd_access_grant, cmd_access_list, cmd_access_revoke;
 command_fn cmd_apps_apply, cmd_apps_clone, cmd_apps_create, cmd_apps_destroy, cmd_apps_exists;
 command_fn cmd_apps_export, cmd_apps_import, cmd_apps_info, cmd_apps_list, cmd_apps_lock;
-command_fn cmd_apps_locked, cmd_apps_move, cmd_apps_plan, cmd_apps_rename, cmd_apps_unlock;
+command_fn cmd_apps_locked, cmd_apps_move, cmd_apps_plan, cmd_apps_rename, cmd_apps_set, cmd_apps_unlock;
 command_fn cmd_audit;
 command_fn cmd_builds_attach, cmd_builds_cancel, cmd_builds_list, cmd_builds_output;
 command_fn cmd_completion;

@@ -116,6 +116,14 @@ const struct command commands[] = {
       "apps:info shows.\n\n"
       "    apps:rename shop store",
       cmd_apps_rename },
+    { "apps:set", "git:set", CMD_APP | CMD_AUDIT, ROLE_OWN, "APP PROPERTY VALUE",
+      "Set what an app's pushes do",
+      "deploy-branch: the branch whose push is deployed; what is live is that branch from now on.\n"
+      "on-disconnect: what becomes of a build when the person who pushed goes away. continue (the default): it goes\n"
+      "live all the same; cancel: it ends as by builds:cancel. apps:info --json shows both.\n\n"
+      "    apps:set shop deploy-branch trunk\n"
+      "    apps:set shop on-disconnect cancel",
+      cmd_apps_set },
     { "apps:unlock", NULL, CMD_APP | CMD_AUDIT, ROLE_OWN, "APP",
       "Accept pushes to an app again",
       "    apps:unlock shop",

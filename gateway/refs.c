@@ -124,6 +124,27 @@ static int set_ref(git_repository *repo, const char *name, const char *hex, stru
     return 0;
 }
 
+/* The branch that was deployed before apps:set named another. */
+static int remove_other_heads(git_repository *repo, const char *keep, struct err *err)
+{
+    cleanup_vec struct vec others = VEC_INIT;
+    git_reference_iterator *i = NULL;
+    const char *name;
+
+    if (git_reference_iterator_glob_new(&i, repo, "refs/heads/*") < 0)
+        return git_failed(err, "cannot list the refs");
+    while (git_reference_next_name(&name, i) == 0) {
+        if (strcmp(name, keep) != 0)
+            vec_add(&others, name);
+    }
+    git_reference_iterator_free(i);
+    for (size_t n = 0; n < others.n; n++) {
+        if (git_reference_remove(repo, others.v[n]) < 0)
+            return git_failed(err, "cannot remove a ref");
+    }
+    return 0;
+}
+
 int refs_project(git_repository *repo, const struct app *app, struct err *err)
 {
     cleanup_free char *name = xasprintf("refs/heads/%s", app->deploy_branch);
@@ -140,7 +161,8 @@ int refs_project(git_repository *repo, const struct app *app, struct err *err)
     }
     if (git_oid_fromstr(&oid, app->live_commit) < 0 || !has_object(repo, &oid))
         return err_set(err, ERR_FAILED, "the live commit %s is not in the repository", app->live_commit);
-    if (strcmp(now, app->live_commit) != 0 && set_ref(repo, name, app->live_commit, err) < 0)
+    if ((strcmp(now, app->live_commit) != 0 && set_ref(repo, name, app->live_commit, err) < 0)
+        || remove_other_heads(repo, name, err) < 0)
         return -1;
     if (git_reference_lookup(&head, repo, "HEAD") == 0 && git_reference_symbolic_target(head) != NULL &&
         strcmp(git_reference_symbolic_target(head), name) == 0) {

@@ -52,6 +52,14 @@ static void test_apps(void **state)
     desk_expect(d, "bert", "apps:lock blog", 1, "locked already, by bert: database migration until noon");
     desk_expect(d, "bert", "apps:info blog", 0, "by bert since");
     desk_expect(d, "bert", "apps:unlock blog", 0, "Unlocking");
+    desk_expect(d, "bert", "apps:set blog on-disconnect cancel --json", 0,
+                "{\"name\":\"blog\",\"property\":\"on-disconnect\",\"value\":\"cancel\"}");
+    desk_expect(d, "bert", "git:set blog deploy-branch main", 0, "Setting deploy-branch of blog to main... done");
+    desk_expect(d, "bert", "apps:info blog --json", 0, "\"deploy_branch\":\"main\"");
+    desk_expect(d, "bert", "apps:info blog --json", 0, "\"on_disconnect\":\"cancel\"");
+    desk_expect(d, "bert", "apps:set blog on-disconnect stop", 2, "continue or cancel; for example");
+    desk_expect(d, "bert", "apps:set blog deploy-branch a..b", 2, "for example: apps:set shop deploy-branch main");
+    desk_expect(d, "bert", "apps:set blog colour red", 2, "deploy-branch and on-disconnect");
     desk_expect(d, "bert", "apps:lock blog 'a\033[2Jb'", 2, "control");
     (void) fixture_live(d->f, d->f->shop);
     desk_expect(d, "bert", "apps:info shop", 0, "https://shop.example.com");

@@ -8,7 +8,7 @@ import time
 import fixture
 import harness
 from fixture import nothing_left, row
-from harness import TMP, Repo, check, has, new_name, new_user, refused, run, until
+from harness import TMP, Repo, check, has, new_name, new_user, refused, run, ssh, until
 from pushclient import ZERO, PushClient, pack
 
 FILES = {"Procfile": "web: run\n", "a.txt": "one\n"}
@@ -265,11 +265,11 @@ def test_queue():
 
 
 def test_lost_connection():
-    """a lost connection changes nothing; with on_disconnect=cancel it cancels"""
+    """a lost connection changes nothing; with on-disconnect cancel it cancels"""
     repo = new_app()
     for policy in ("continue", "cancel"):
         if policy == "cancel":
-            fixture.change("UPDATE apps SET on_disconnect = 'cancel' WHERE name = ?", repo.app)
+            check(ssh("apps:set", repo.app, "on-disconnect", "cancel"))
         head = repo.commit(policy, {"a.txt": policy})
         p = subprocess.Popen(["git", "push", "-o", "message=fake:wait", "k8s", "main"], cwd=repo.path, start_new_session=True,
                              stderr=subprocess.PIPE, env={**os.environ, "GIT_SSH_COMMAND": " ".join(harness.ssh_argv())})
@@ -282,6 +282,17 @@ def test_lost_connection():
         else:
             until(lambda: row("SELECT state FROM builds ORDER BY id DESC LIMIT 1") == ("canceled",))
             assert live(repo.app) != head
+
+
+def test_deploy_branch():
+    """apps:set deploy-branch: what is live is the other branch from then on, and the former one is refused"""
+    repo = new_app()
+    check(ssh("apps:set", repo.app, "deploy-branch", "trunk"))
+    assert repo.remote_refs() == {"HEAD": repo.head(), "refs/heads/trunk": repo.head()}
+    head = repo.commit("second", {"a.txt": "two\n"})
+    refused(repo.push(), f"{repo.app} deploys trunk")
+    check(repo.push("k8s", "main:trunk"))
+    assert live(repo.app) == head
 
 
 def test_keepalive():
