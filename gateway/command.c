@@ -16,6 +16,8 @@
 
 #define DETAIL_MAX 2048 /* of an audit row; a list of config names is cut there */
 #define SHOWN_MAX 40    /* of what somebody typed, in a sentence */
+#define EXAMPLE_INDENT "    " /* how an example's line in a command's help begins */
+#define EXAMPLE_MAX 160
 
 /* Every command has these; -a only those that take an app. */
 static const char common_app[] = "[-a|--app APP] [--json] [-h|--help]";
@@ -181,13 +183,50 @@ static int target_load(struct command_ctx *c, const struct vec *words, int *ret_
     return 0;
 }
 
+/* The first example of its help, without the indentation; "" where there is none. At most size - 1 bytes. */
+static void example_get(const struct command *cmd, char *ret, size_t size)
+{
+    const char *p = strncmp(cmd->help, EXAMPLE_INDENT, strlen(EXAMPLE_INDENT)) == 0 ? cmd->help
+                                                                                    : strstr(cmd->help, "\n" EXAMPLE_INDENT);
+    size_t n;
+
+    ret[0] = '\0';
+    if (p == NULL)
+        return;
+    p += strspn(p, "\n ");
+    n = strcspn(p, "\n");
+    if (n < size) {
+        memcpy(ret, p, n);
+        ret[n] = '\0';
+    }
+}
+
+/* Every sentence about wrong usage ends in an example; that of the command, where it has none of its own. */
+static void example_add(const struct command *cmd, struct err *err)
+{
+    char example[EXAMPLE_MAX];
+    struct err plain = *err;
+
+    example_get(cmd, example, sizeof(example));
+    if (example[0] != '\0' && strstr(plain.msg, "example") == NULL)
+        (void) err_set(err, plain.code, "%s; for example: %s", plain.msg, example);
+}
+
 static int usage_error(const struct command *cmd, const char *what, struct err *err)
 {
     return err_set(err, ERR_USAGE, "%s; usage: %s%s%s", what, cmd->name, cmd->args[0] != '\0' ? " " : "", cmd->args);
 }
 
+static int surplus_error(const struct command *cmd, const char *word, struct err *err)
+{
+    char text[SHOWN_MAX + 1], what[128];
+
+    (void) snprintf(what, sizeof(what), "too many words were given, the first of them is \"%s\"", shown(word, text));
+    return usage_error(cmd, what, err);
+}
+
 /* Are the words that remain as many as the usage line says? */
-static int words_check(const struct command_ctx *c, int n, struct err *err)
+static int words_check(const struct command_ctx *c, char *const *words, int n, struct err *err)
 {
     const struct command *cmd = c->command;
     bool takes_app = (cmd->flags & (CMD_APP | CMD_BUILD)) != 0;
@@ -204,7 +243,7 @@ static int words_check(const struct command_ctx *c, int n, struct err *err)
         return usage_error(cmd, what, err);
     }
     if (allows >= 0 && n > allows)
-        return usage_error(cmd, "too many words were given", err);
+        return surplus_error(cmd, words[allows], err);
     if (args_missing_option(cmd->args, &c->options, name, sizeof(name))) {
         (void) snprintf(what, sizeof(what), "%s is missing", name);
         return usage_error(cmd, what, err);
@@ -251,7 +290,7 @@ static int command_do(struct command_ctx *c, const struct args *a, struct err *e
         return -1;
     if ((c->command->flags & (CMD_APP | CMD_BUILD)) != 0 && target_load(c, &a->words, &used, err) != 0)
         return -1;
-    if (admin_check(c, err) != 0 || words_check(c, (int) a->words.n - used, err) != 0)
+    if (admin_check(c, err) != 0 || words_check(c, vec_argv(&a->words) + used, (int) a->words.n - used, err) != 0)
         return -1;
     if (c->app.name != NULL)
         log_set(LOG_APP, c->app.name);
@@ -316,8 +355,10 @@ static int typed_parse(struct command_ctx *c, char *const *argv, int argc, struc
         typed = "version";
     c->command = command_find(typed);
     if (c->command == NULL
-        || ((c->command->flags & CMD_LOCAL) != 0 && strcmp(c->fingerprint, "local") != 0))
+        || ((c->command->flags & CMD_LOCAL) != 0 && strcmp(c->fingerprint, "local") != 0)) {
+        c->command = NULL;
         return unknown(typed, err);
+    }
     if (front.force)
         vec_add(&words, "--force");
     for (int i = front.n; i < argc; i++)
@@ -342,6 +383,8 @@ int command_run(struct command_ctx *c, char *const *argv, int argc)
         code = run_parsed(c, &a, &err);
         c->options = (struct vec) VEC_INIT;
     }
+    if (err.code == ERR_USAGE && c->command != NULL)
+        example_add(c->command, &err);
     if (err.code != ERR_NONE)
         (void) io_errf(c->io, " !     %s\n", err.msg);
     args_release(&a);

@@ -77,7 +77,9 @@ def nothing_is_left():
 
 def stop_at(text, signo):
     """Starts a try, and signals its whole process group when it says text, as a terminal does. Its exit code."""
+    # A shell's background job, as this one may be, ignores Ctrl-C, and what it starts inherits that.
     p = subprocess.Popen([TOP / "dev", "try", *GIVEN], env=environment(), start_new_session=True,
+                         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     seen = b""
     while text.encode() not in seen:

@@ -205,6 +205,51 @@ static void test_usage(void **state)
     desk_expect(d, "bert", "apps:info shop --json", 0, "{\"name\":\"shop\"");
 }
 
+/* Of every command: what is missing or too much is named, with how it is used and an example. */
+static void test_usage_of_all(void **state)
+{
+    struct desk *d = *state;
+    int missing = 0, surplus = 0;
+
+    for (const struct command *c = commands; c->name != NULL; c++) {
+        bool takes = (c->flags & (CMD_APP | CMD_BUILD)) != 0;
+        cleanup_free char *bare = xasprintf("%s%s", c->name, takes ? " shop" : "");
+        cleanup_free char *usage = xasprintf("usage: %s", c->name);
+        struct buf line;
+        int needs, allows;
+
+        if ((c->flags & CMD_LOCAL) != 0)
+            continue;
+        args_count(c->args, takes, &needs, &allows);
+        if (needs > 0) {
+            char name[64];
+
+            args_word_name(c->args, takes, name, sizeof(name));
+            desk_expect(d, "anna", bare, ERR_USAGE, name);
+            assert_non_null(strstr(buf_str(&d->err), " is missing; usage: "));
+            assert_non_null(strstr(buf_str(&d->err), "; for example: "));
+            missing++;
+        }
+        if (allows < 0 || (c->flags & CMD_BUILD) != 0) /* a second word is a build's number there */
+            continue;
+        buf_init(&line, 4096);
+        (void) buf_addstr(&line, bare);
+        for (int i = 0; i <= allows; i++)
+            (void) buf_addf(&line, " word%d", i);
+        desk_expect(d, "anna", buf_str(&line), ERR_USAGE, usage);
+        buf_clear(&line);
+        (void) buf_addf(&line, "the first of them is \"word%d\"", allows);
+        assert_non_null(strstr(buf_str(&d->err), buf_str(&line)));
+        assert_non_null(strstr(buf_str(&d->err), "; for example: "));
+        buf_release(&line);
+        surplus++;
+    }
+    assert_true(missing >= 20 && surplus >= 50);
+    /* A command's own sentence gets the example, too. */
+    desk_expect(d, "anna", "access:grant shop bert king", ERR_USAGE, "for example: access:grant shop");
+    desk_expect(d, "anna", "apps:create Bad_Name", ERR_USAGE, "for example: apps:create");
+}
+
 static int64_t rows(struct desk *d)
 {
     int64_t n = 0;
@@ -291,6 +336,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_document),
         cmocka_unit_test_setup_teardown(test_help, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_usage, desk_setup, desk_teardown),
+        cmocka_unit_test_setup_teardown(test_usage_of_all, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_hostile, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_audit, desk_setup, desk_teardown),
     };
