@@ -41,8 +41,10 @@ char *gate_script(const struct gate *g, int cols, int rows)
 
     /* A variable of the app's must not be overwritten by ours: hence the name. */
     return xasprintf("%s" FN "() { echo \"%s$1\"%s; }; " FN "=; "
-                     "while [ \"$" FN "\" != go ]; do IFS= read -r " FN " || exit %d; [ \"$" FN "\" = go ] || " FN
-                     " '?'; done; " FN " '!'; unset -f " FN "; unset " FN "; ", size, g->token, err, GATE_EXIT);
+                     "until [ \"$" FN "\" = go ] || [ \"$" FN "\" = none ]; do IFS= read -r " FN " || exit %d; "
+                     "if [ \"$" FN "\" = '?' ]; then " FN " '?'; fi; done; "
+                     "if [ \"$" FN "\" = none ]; then exec </dev/null; fi; "
+                     FN " '!'; unset -f " FN "; unset " FN "; ", size, g->token, err, GATE_EXIT);
 }
 
 /* Looks for the token with its sign; a pointer behind it, NULL: not there. */

@@ -1,7 +1,7 @@
 /* An attached command begins when somebody really listens. A container's runtime gives an attached client the
  * output from some moment on, and nothing says when that moment was; so a shell waits in the command's place: it
- * answers each line "?" on its outputs, until an answer arrives, and goes on at the line "go". What comes before
- * the mark that it prints then is not the command's. Pure. */
+ * answers each line "?" on its outputs, until an answer arrives, and goes on at the line "go"; at "none", the command
+ * has no standard input. What comes before the mark that it prints then is not the command's. Pure. */
 #ifndef SLIPWAY_DEPLOYER_KUBERNETES_GATE_H
 #define SLIPWAY_DEPLOYER_KUBERNETES_GATE_H
 
@@ -16,6 +16,7 @@
 
 #define GATE_ASK "?\n"
 #define GATE_GO "go\n"
+#define GATE_NONE "none\n"
 #define GATE_EXIT 125               /* nobody attached */
 
 struct gate {

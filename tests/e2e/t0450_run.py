@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """One-off commands and shells in processes, by the real ssh client, with pipes and with a terminal."""
 
+import concurrent.futures
 import fcntl
 import hashlib
 import os
@@ -103,6 +104,15 @@ def test_all_output():
     for _ in range(3):
         r = check(ssh("run", app(), "seq", "1", "2000"))
         assert r.out == "".join(f"{i}\n" for i in range(1, 2001)), repr(r)
+
+
+def test_short_commands():
+    """commands that end at once and read no input: each prints its line"""
+    name = app()
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        results = list(pool.map(lambda i: ssh("run", name, "echo", f"line {i}"), range(24)))
+    assert [check(r).out for r in results] == [f"line {i}\n" for i in range(24)], results
+    no_pods()
 
 
 def test_end_of_input():

@@ -178,12 +178,13 @@ static void test_gate(void **state)
     gate_release(&g);
 }
 
-/* The script, by a real shell: the command gets what stands behind "go", and nothing of the gate's is left. */
+/* The script, by a real shell: the command gets what stands behind "go", nothing behind "none", and
+ * nothing of the gate's is left. */
 static void test_gate_script(void **state)
 {
     static const struct { const char *input, *out; int code; } cases[] = {
         { "go\nrest", "!rest|1|", 3 }, { "?\n?\ngo\nrest\n", "?" "?!rest\n|1|", 3 }, { "?\n", "?", GATE_EXIT },
-        { "", "", GATE_EXIT },
+        { "", "", GATE_EXIT }, { "none\nrest", "!|1|", 3 }, { "?\nnone\n", "?!|1|", 3 },
     };
 
     (void) state;
