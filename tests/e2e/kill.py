@@ -15,7 +15,8 @@ STEPS = {
     "build": "===> DETECTING",
     "publish": "Published",
     "command": "release: running",
-    "rollout": "Releasing",
+    "apply": "release: done (",
+    "rollout": "web 0/1 ready",
 }
 PROCFILE = "release: echo migrating; sleep 2; echo migrated\nweb: sleep 1; exec python3 -u web.py\n"
 

@@ -12,8 +12,8 @@ def test_builder():
 
 def test_deployer():
     """the deployer dispatcher and the release worker"""
-    kills("deployer", ["build", "command", "rollout"])
-    kills("release", ["publish", "command", "rollout"])
+    kills("deployer", ["build", "command", "apply", "rollout"])
+    kills("release", ["publish", "command", "apply", "rollout"])
 
 
 harness.main(globals())
