@@ -50,7 +50,7 @@ static int disconnect_read(struct app_document *d, const json_t *v, struct err *
 {
     if (text_read(v, "on_disconnect", &d->on_disconnect, err) != 0)
         return -1;
-    if (strcmp(d->on_disconnect, "continue") == 0 || strcmp(d->on_disconnect, "cancel") == 0)
+    if (app_disconnect_known(d->on_disconnect))
         return 0;
     return err_set(err, ERR_USAGE, "on_disconnect: \"continue\" or \"cancel\" was expected");
 }

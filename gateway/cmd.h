@@ -75,6 +75,11 @@ int app_create_check(const struct command_ctx *c, struct err *err);
 /* What people type behind `git remote add`. The caller frees it. */
 char *app_git_url(const struct conf *conf, const char *app);
 
+/* --- cmd_set.c */
+
+/* True where s says what becomes of a build whose pusher goes away: "continue" or "cancel". */
+bool app_disconnect_known(const char *s);
+
 /* --- cmd_git.c */
 
 /* May c->app have this image? The server's own login reads all apps' images: whose they are, is asked here. */

@@ -6,9 +6,14 @@
 
 #include <string.h>
 
+bool app_disconnect_known(const char *s)
+{
+    return strcmp(s, "continue") == 0 || strcmp(s, "cancel") == 0;
+}
+
 static int disconnect_check(const char *s, struct err *err)
 {
-    if (strcmp(s, "continue") == 0 || strcmp(s, "cancel") == 0)
+    if (app_disconnect_known(s))
         return 0;
     return err_set(err, ERR_USAGE, "on-disconnect is continue or cancel; for example: apps:set shop on-disconnect cancel");
 }

@@ -217,6 +217,20 @@ int release_cancel_in(struct store *s, int64_t id, const char *why, struct err *
     return from == RELEASE_PENDING && applied == 0 ? release_move_with_build(s, id, RELEASE_CANCELED, why, err) : 0;
 }
 
+int unreleased_check(struct store *s, const struct app *a, struct err *err)
+{
+    int64_t one = 0;
+    int rc;
+
+    if (a->live_release_id != 0)
+        return err_set(err, ERR_FAILED, "%s has a live release", a->name);
+    rc = store_int(s, &one, err, "SELECT 1 FROM releases WHERE app_id = ? AND state IN ('pending', 'releasing')", "i",
+                   a->id);
+    if (rc == 1)
+        return err_set(err, ERR_BUSY, "the first release of %s is under way; try again when it has ended", a->name);
+    return rc;
+}
+
 int leases_next_expiry(struct store *s, int64_t *ret, struct err *err)
 {
     int64_t at = 0;

@@ -42,6 +42,10 @@ int release_move_with_build(struct store *s, int64_t id, enum release_state to, 
 int build_cancel_in(struct store *s, int64_t id, const char *why, struct err *err);
 int release_cancel_in(struct store *s, int64_t id, const char *why, struct err *err);
 
+/* 0 where the app has no live release and none is under way: what a release would change may be changed without one.
+ * ERR_FAILED, ERR_BUSY otherwise. */
+int unreleased_check(struct store *s, const struct app *a, struct err *err);
+
 /* A new release row, pending, with the app's next version. */
 struct release_row {
     int64_t app_id, build_id, user_id; /* 0: NULL */

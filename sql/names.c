@@ -68,20 +68,14 @@ int rename_check(struct store *s, const struct app *a, const char *to, struct er
 
 static int apps_rename_in(struct store *s, int64_t id, const char *to, struct err *err)
 {
-    int64_t one = 0;
     struct app a;
     int rc;
 
     if (apps_get_id(s, id, &a, err) != 0)
         return -1;
     rc = rename_check(s, &a, to, err);
-    if (rc == 0 && a.live_release_id != 0)
-        rc = err_set(err, ERR_FAILED, "%s has a live release", a.name);
     if (rc == 0)
-        rc = store_int(s, &one, err, "SELECT 1 FROM releases WHERE app_id = ? AND state IN ('pending', 'releasing')", "i",
-                       id);
-    if (rc == 1)
-        rc = err_set(err, ERR_BUSY, "the first release of %s is under way; try again when it has ended", a.name);
+        rc = unreleased_check(s, &a, err);
     if (rc == 0)
         rc = store_exec(s, err, "UPDATE apps SET name = ? WHERE id = ?", "si", to, id);
     app_release(&a);

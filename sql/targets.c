@@ -81,20 +81,14 @@ int target_move_check(struct store *s, const struct app *a, const char *target, 
 
 static int target_set_in(struct store *s, int64_t app_id, const char *target, struct err *err)
 {
-    int64_t n = 0;
     struct app a;
     int rc;
 
     if (apps_get_id(s, app_id, &a, err) != 0)
         return -1;
     rc = target_move_check(s, &a, target, err);
-    if (rc == 0 && a.live_release_id != 0)
-        rc = err_set(err, ERR_FAILED, "%s has a live release", a.name);
     if (rc == 0)
-        rc = store_int(s, &n, err, "SELECT 1 FROM releases WHERE app_id = ? AND state IN ('pending', 'releasing')", "i",
-                       app_id);
-    if (rc == 1)
-        rc = err_set(err, ERR_BUSY, "the first release of %s is under way; try again when it has ended", a.name);
+        rc = unreleased_check(s, &a, err);
     /* Its first release may have failed there. */
     if (rc == 0 && a.target[0] != '\0')
         rc = leavings_add(s, app_id, a.target, err);

@@ -84,6 +84,16 @@ bool work_killed(struct fixture *f)
     return false;
 }
 
+void work_killed_thrice(struct fixture *f, const char *op)
+{
+    for (int i = 0; i < 3; i++) {
+        fake.op = op;
+        fake.fault = FAKE_KILL;
+        fake.calls = 0;
+        assert_true(work_killed(f));
+    }
+}
+
 char *log_text(struct fixture *f, int64_t id)
 {
     cleanup_free char *path = store_release_log(f->store, id);

@@ -17,6 +17,8 @@ int release_teardown(void **state);
 int work(struct store *s, const char *owner);
 /* The same in a process that may be killed. True where it was. */
 bool work_killed(struct fixture *f);
+/* Three such processes, one after the other, each killed when it calls op. */
+void work_killed_thrice(struct fixture *f, const char *op);
 /* A first release that is live. */
 int64_t live(struct fixture *f);
 /* A value in run scope, and one in build scope. */

@@ -208,12 +208,7 @@ static void test_move_gives_up(void **state)
 
     (void) live(f);
     id = move_to(f, "kubernetes");
-    for (int i = 0; i < 3; i++) {
-        fake.op = "watch";
-        fake.fault = FAKE_KILL;
-        fake.calls = 0;
-        assert_true(work_killed(f));
-    }
+    work_killed_thrice(f, "watch");
     fake_forget();
     assert_int_equal(work(f->store, "next"), 0);
     state_is(f, id, RELEASE_CANCELED, NULL);
