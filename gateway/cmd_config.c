@@ -151,12 +151,27 @@ int changes_do(struct command_ctx *c, const struct changes *s, bool set, struct 
     return 0;
 }
 
+/* Only contrib/slipway, which makes NAME=@- of it, can read a person's file. */
+static int file_refuse(const struct command_ctx *c, const char *given, struct err *err)
+{
+    cleanup_free char *name = xstrndup(given, strcspn(given, "="));
+
+    return err_set(err, ERR_USAGE, "--from-file names a file on your machine, which the client contrib/slipway reads and the "
+                   "server can't; with ssh, for example: ssh git@HOST config:set %s %s=@- < PATH", c->app.name,
+                   config_name_check(name, NULL) == 0 ? name : "NAME");
+}
+
 int cmd_config_set(struct command_ctx *c, char *const *argv, int argc, struct err *err)
 {
     bool build = command_option(c, "--build") != NULL, run = command_option(c, "--run") != NULL || !build;
+    const char *file = command_option(c, "--from-file");
     struct changes s;
     int rc = 0;
 
+    if (file != NULL)
+        return file_refuse(c, file, err);
+    if (argc == 0)
+        return err_set(err, ERR_USAGE, "NAME=VALUE is missing; for example: config:set %s GREETING=hello", c->app.name);
     changes_init(&s);
     for (int i = 0; i < argc && rc == 0; i++)
         rc = assignment_parse(&s, argv[i], i + 1, run, build, err);

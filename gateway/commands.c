@@ -198,9 +198,10 @@ const struct command commands[] = {
       "--show needs the role operate and shows the values in run scope.\n\n"
       "    config:list shop",
       cmd_config_list },
-    { "config:set", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP NAME=VALUE... [--build] [--run] [--no-restart]",
+    { "config:set", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP [NAME=VALUE...] [--from-file NAME=PATH] [--build] [--run] [--no-restart]",
       "Set config variables and release the app with them",
-      "All are set, or none. NAME=@- takes the value from standard input, byte for byte. Values are UTF-8 text of at\n"
+      "All are set, or none. NAME=@- takes the value from standard input, byte for byte. --from-file takes it from a file on\n"
+      "your machine, which only the client contrib/slipway can read; with ssh: NAME=@- < PATH. Values are UTF-8 text of at\n"
       "most 64 KiB. Without a scope, or with --run, a value is an environment variable of the processes; with\n"
       "--build of the build; with both, of both. A value in build scope is used by the next push.\n"
       "A live app gets a release; if that fails, the values stay set for the next one and the live release keeps\n"

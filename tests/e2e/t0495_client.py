@@ -45,6 +45,40 @@ def test_client():
     check(slipway("config:get", "NOPE"), 4)
 
 
+def test_from_file():
+    """config:set --from-file takes a value from a file of this machine, byte for byte; what is no such file is told"""
+    here, app = repo.path, repo.app
+    value = "-----BEGIN KEY-----\n it's \"two\"  words $HOME `id` \\\r\n\u00fc\n\n"
+    (here / "a key.pem").write_text(value, newline="")
+    (here / "=x").write_text("no newline")
+    get = lambda name: check(slipway("config:get", name, "--json")).json()["value"]
+    for shell in ("dash", "bash"):
+        has(check(slipway("config:set", "--no-restart", "--from-file", "PEM=a key.pem", "B=it's 2", shell=shell)), "PEM")
+        assert get("PEM") == value and get("B") == "it's 2"
+        check(slipway("config:unset", "--no-restart", "PEM", shell=shell))
+    check(slipway("-a", app, "config:set", "--from-file=EQUALS==x", "--no-restart", cwd=here, stdin=b"not this"))
+    assert get("EQUALS") == "no newline"
+    check(slipway("config:set", "--no-restart", "--from-file", f"ABSOLUTE={here / 'a key.pem'}"))
+    assert get("ABSOLUTE") == value
+    (here / "large").write_bytes(b"x" * 65537)
+    before = check(slipway("config:keys")).out
+    set_ = lambda *words: slipway("config:set", "C=1", "--no-restart", *words)
+    has(check(set_("--from-file", "PEM=large"), 2), "at most 65536")
+    has(check(set_("--from-file", "PEM=nope.pem"), 2), "--from-file PEM=nope.pem", "nope.pem that you can read")
+    has(check(set_("--from-file", "PEM=."), 2), "--from-file PEM=.", "a folder")
+    for wrong in ("PEM", "=large", "PEM="):
+        has(check(set_("--from-file", wrong), 2), f'"{wrong}"', "for example: slipway config:set --from-file TLS_KEY=server.key")
+    has(check(set_("--from-file"), 2), "--from-file takes NAME=PATH")
+    has(check(set_("--from-file", "PEM=large", "--from-file", "B=large"), 2), "given twice")
+    assert check(slipway("config:keys")).out == before
+    # ssh alone can't: the server says how.
+    has(check(ssh("config:set", app, "--from-file", "PEM=a.pem"), 2), "--from-file", f"ssh git@HOST config:set {app} PEM=@- < PATH")
+    r = check(ssh("config:set", app, "PEM=@-", "--no-restart", stdin=value))
+    assert get("PEM") == value, r
+    # Elsewhere it is a word like others.
+    assert check(slipway("run", "echo", "--from-file", "A=b")).out == "--from-file A=b\n"
+
+
 def test_shellcheck():
     """shellcheck finds nothing in the client"""
     check(harness.run(["shellcheck", CLIENT]))
@@ -174,6 +208,7 @@ def test_completion_bash():
     assert every <= set(complete_bash("slipway ")), every - set(complete_bash("slipway "))
     assert complete_bash("slipway config:set --no") == ["--no-restart"]
     assert "--build" in complete_bash("slipway config:set A=1 -")
+    assert complete_bash("slipway config:set --fr") == ["--from-file"]
     assert complete_bash("slipway help config:ge") == ["get"]
     assert repo.app in complete_bash("slipway -a ") and repo.app in complete_bash("slipway logs --app ")
     assert complete_bash("slipway -r st") == ["staging"]

@@ -169,7 +169,7 @@ static void test_help(void **state)
 {
     struct desk *d = *state;
 
-    desk_expect(d, "bert", "help", 0, "config:set APP NAME=VALUE");
+    desk_expect(d, "bert", "help", 0, "config:set APP [NAME=VALUE...]");
     desk_expect(d, "bert", "help config", 0, "config:unset");
     assert_null(strstr(buf_str(&d->out), "apps:list"));
     desk_expect(d, "bert", "help config:set", 0, "Needs the role operate");

@@ -198,6 +198,9 @@ static void test_config_input(void **state)
     desk_expect(d, "bert", "config:set shop URL=@-", 0, "ends in a newline");
     d->input = "x";
     desk_expect(d, "bert", "config:set shop A=@- B=@-", 2, "only one value");
+    desk_expect(d, "bert", "config:set shop --from-file KEY=server.key", 2, "config:set shop KEY=@- < PATH");
+    desk_expect(d, "bert", "config:set shop B=1 --from-file 'a b'", 2, "config:set shop NAME=@- < PATH");
+    desk_expect(d, "bert", "config:set shop", 2, "NAME=VALUE is missing; for example: config:set shop GREETING=hello");
     memset(big, 'x', CONFIG_VALUE_MAX);
     big[CONFIG_VALUE_MAX] = '\0';
     d->input = big;
