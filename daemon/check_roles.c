@@ -136,12 +136,14 @@ int check_build_run(const struct conf *c)
     return k.missing != 0;
 }
 
-/* The target's own findings: "ok …", or what to do. */
+/* The target's own findings: "ok …", "note …", or what to do. */
 static void target_say(void *arg, const char *line)
 {
     (void) arg;
     if (strncmp(line, "ok ", 3) == 0)
         (void) printf("ok       %s\n", line + 3);
+    else if (strncmp(line, "note ", 5) == 0)
+        (void) printf("note     %s\n", line + 5);
     else
         (void) printf("missing  %s\n", line);
 }

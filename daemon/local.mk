@@ -27,9 +27,11 @@ slipway_SOURCES = daemon/main.c
 slipway_LDADD = daemon/libdaemon.a gateway/libgateway.a builder/libbuilder.a deployer/libdeployer.a sql/libsql.a base/libbase.a \
     $(SSH_LIBS) $(YAML_LIBS) $(WSLAY_LIBS) $(LIBS_ALL)
 
-# systemd reads units below /usr/local/lib, too.
+# systemd reads units and kernel settings below /usr/local/lib, too.
 systemdsystemunitdir = $(prefix)/lib/systemd/system
 nodist_systemdsystemunit_DATA = daemon/slipway.service
+sysctldir = $(prefix)/lib/sysctl.d
+dist_sysctl_DATA = daemon/50-slipway.conf
 EXTRA_DIST += daemon/slipway.service.in
 CLEANFILES += daemon/slipway.service
 daemon/slipway.service: $(srcdir)/daemon/slipway.service.in Makefile

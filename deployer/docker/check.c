@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/spawn.h"
 
 #include <stdlib.h>
@@ -90,6 +91,22 @@ static int check_caddy(struct target *t, target_say_fn *say, void *say_arg, stru
     return 0;
 }
 
+/* Caddy takes a new configuration on a listening socket of its own beside the former one, which it then closes; the
+ * kernel resets the connections that wait there to be accepted, or gives them to the new one
+ * (Documentation/networking/ip-sysctl.rst, tcp_migrate_req, since Linux 5.14). */
+static void check_migration(target_say_fn *say, void *say_arg)
+{
+    cleanup_buf struct buf value;
+
+    buf_init(&value, 64);
+    if (path_read("/proc/sys/net/ipv4/tcp_migrate_req", &value, NULL) == 0 && buf_str(&value)[0] == '1')
+        say(say_arg, "ok router connections: kept when its configuration changes");
+    else
+        say(say_arg, "note router connections: net.ipv4.tcp_migrate_req is not 1, so one that comes as some app gets "
+            "another address or count of web may be reset: run: sysctl --system, where "
+            "lib/sysctl.d/50-slipway.conf is installed, or set it (Linux 5.14 or newer)");
+}
+
 int docker_check(struct target *t, target_say_fn *say, void *say_arg, struct err *err)
 {
     struct container_limits limits;
@@ -104,5 +121,6 @@ int docker_check(struct target *t, target_say_fn *say, void *say_arg, struct err
     if (container_limits_read(t->conf, 1, &limits, err) < 0 || check_engine(t, say, say_arg, err) < 0 ||
         check_disk(t, say, say_arg, err) < 0)
         return -1;
+    check_migration(say, say_arg);
     return check_caddy(t, say, say_arg, err);
 }
