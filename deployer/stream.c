@@ -74,7 +74,7 @@ int stream_request_read(const json_t *doc, struct stream_request *ret, struct er
         [STREAM_LIST] = "list", [STREAM_LOGS] = "logs", [STREAM_RESTART] = "restart",
         [STREAM_CONFIG] = "config", [STREAM_RUN] = "run", [STREAM_EXEC] = "exec",
         [STREAM_RUN_LIST] = "run-list", [STREAM_RUN_LOGS] = "run-logs", [STREAM_RUN_STOP] = "run-stop",
-        [STREAM_PLAN] = "plan",
+        [STREAM_PLAN] = "plan", [STREAM_MAINTENANCE] = "maintenance",
     };
     const char *op = json_str(doc, "op", "");
     struct stream_request r = { 0 };
@@ -101,6 +101,7 @@ int stream_request_read(const json_t *doc, struct stream_request *ret, struct er
     r.since_s = since;
     r.version = version;
     r.follow = json_bool(doc, "follow", 0);
+    r.on = json_bool(doc, "on", 0);
     r.doc = doc;
     *ret = r;
     return 0;
@@ -257,6 +258,15 @@ static int serve_run(struct stream *s, const struct target_ops *ops, struct targ
     return rc;
 }
 
+static int serve_maintenance(struct stream *s, const struct target_ops *ops, struct target *t, struct err *err)
+{
+    if (ops->maintenance != NULL)
+        return ops->maintenance(t, &s->app, s->request->on, err);
+    if (!s->request->on) /* what it doesn't have is off */
+        return 0;
+    return err_set(err, ERR_FAILED, "%s has no maintenance page: %s", ops->name, ops->says[TRAIT_MAINTENANCE].how);
+}
+
 static int serve_plan(struct stream *s, const struct target_ops *ops, struct target *t, struct err *err)
 {
     json_auto_t *all = NULL;
@@ -344,6 +354,7 @@ static int serve_target(struct stream *s, struct err *err)
        : s->request->op == STREAM_LOGS ? serve_logs(s, ops, t, err)
        : s->request->op == STREAM_RESTART ? serve_restart(s, ops, t, err)
        : s->request->op == STREAM_PLAN ? serve_plan(s, ops, t, err)
+       : s->request->op == STREAM_MAINTENANCE ? serve_maintenance(s, ops, t, err)
                                           : serve_run(s, ops, t, err);
     ops->close(t);
     return rc;

@@ -16,6 +16,7 @@
  *   {"op": "restart", "app_id": N, "process"}
  *   {"op": "config", "app_id": N, "version", "names"}   opened values of the run scope as one JSON object
  *   {"op": "plan", "app_id": N, …}           deployer/stream_plan.h
+ *   {"op": "maintenance", "app_id": N, "on"}
  *   {"op": "run" | "exec" | "run-list" | "run-logs" | "run-stop", "app_id": N, …}   deployer/stream_run.h
  * Returns the process's exit code: 0 where a result was sent, whatever it says. */
 int stream_main(const struct conf *c, int fd);
@@ -23,13 +24,13 @@ int stream_main(const struct conf *c, int fd);
 /* A request, checked. Strings are borrowed from doc. */
 struct stream_request {
     enum stream_op { STREAM_LIST, STREAM_LOGS, STREAM_RESTART, STREAM_CONFIG, STREAM_RUN, STREAM_EXEC,
-                     STREAM_RUN_LIST, STREAM_RUN_LOGS, STREAM_RUN_STOP, STREAM_PLAN } op;
+                     STREAM_RUN_LIST, STREAM_RUN_LOGS, STREAM_RUN_STOP, STREAM_PLAN, STREAM_MAINTENANCE } op;
     int64_t app_id;
     const char *process, *instance; /* NULL: all */
     const char *target;             /* NULL: the app's */
     int tail;                       /* -1: all */
     int64_t since_s;                /* 0: no limit */
-    bool follow;
+    bool follow, on;
     int64_t version;
     const json_t *names;            /* array of strings; NULL: all */
     const json_t *doc;              /* for stream_run_read and stream_plan_read */

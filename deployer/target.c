@@ -30,6 +30,7 @@ const char *target_trait_text(enum target_trait t)
         [TRAIT_REQUESTS] = "Reserved CPU and memory ([release])",
         [TRAIT_PIDS] = "A limit of processes and threads",
         [TRAIT_READ_ONLY] = "A read-only root file system",
+        [TRAIT_MAINTENANCE] = "A maintenance page (`maintenance:on`)",
     };
 
     return texts[t];

@@ -117,7 +117,8 @@ struct target_one_off {
 /* What people ask of a target before they choose one, or move. */
 enum target_trait {
     TRAIT_MACHINES, TRAIT_ADDRESS, TRAIT_HTTPS, TRAIT_ROLLOUT, TRAIT_RESTART, TRAIT_COMMAND, TRAIT_LOGS, TRAIT_RUN,
-    TRAIT_EXEC, TRAIT_CHECKS, TRAIT_CRON, TRAIT_LIMITS, TRAIT_REQUESTS, TRAIT_PIDS, TRAIT_READ_ONLY, TRAITS,
+    TRAIT_EXEC, TRAIT_CHECKS, TRAIT_CRON, TRAIT_LIMITS, TRAIT_REQUESTS, TRAIT_PIDS, TRAIT_READ_ONLY,
+    TRAIT_MAINTENANCE, TRAITS,
 };
 
 /* A target's answer: yes or no, and how ("": no more to say). What it says no to has no function below. */
@@ -193,6 +194,8 @@ struct target_ops {
                     const struct target_stream *io, struct err *err);
     /* Ends one, or forgets one that has ended. ERR_NOT_FOUND. */
     int (*run_stop)(struct target *t, const struct app *app, const char *name, struct err *err);
+    /* From now on web's address answers with a maintenance page, or with the app again. */
+    int (*maintenance)(struct target *t, const struct app *app, bool on, struct err *err);
 };
 
 /* What is asked, in a few words. */

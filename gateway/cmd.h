@@ -25,6 +25,7 @@ command_fn cmd_git_from_archive, cmd_git_from_image;
 command_fn cmd_help, cmd_version, cmd_whoami;
 command_fn cmd_keys_add, cmd_keys_list, cmd_keys_remove;
 command_fn cmd_logs, cmd_logs_failed;
+command_fn cmd_maintenance_off, cmd_maintenance_on, cmd_maintenance_report;
 command_fn cmd_ps, cmd_ps_report, cmd_ps_restart, cmd_ps_scale, cmd_ps_start, cmd_ps_stop;
 command_fn cmd_releases, cmd_releases_diff, cmd_releases_info, cmd_releases_output, cmd_releases_retry, cmd_rollback;
 command_fn cmd_run, cmd_run_detached, cmd_run_list, cmd_run_logs, cmd_run_stop;

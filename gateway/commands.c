@@ -299,6 +299,21 @@ const struct command commands[] = {
       "A build or a release, or the failed release that is named. A push that was refused is found here again.\n\n"
       "    logs:failed shop",
       cmd_logs_failed },
+    { "maintenance:off", "maintenance:disable", CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP",
+      "Show the app at its address again",
+      "    maintenance:off shop",
+      cmd_maintenance_off },
+    { "maintenance:on", "maintenance:enable", CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP",
+      "Show a maintenance page at the app's address",
+      "Requests are answered with 503 and Retry-After from then on; the processes go on, and so do other addresses of theirs.\n"
+      "No release is made: pushes, rollbacks, scaling and restarts work as always and leave it on. Only on the Docker target.\n\n"
+      "    maintenance:on shop",
+      cmd_maintenance_on },
+    { "maintenance:report", "maintenance", CMD_APP, ROLE_VIEW, "APP",
+      "Tell whether the maintenance page is shown",
+      "on or off.\n\n"
+      "    maintenance:report shop",
+      cmd_maintenance_report },
     { "ps", "ps:list", CMD_APP, ROLE_VIEW, "APP",
       "List an app's running processes",
       "Name, state, release, age, restarts, reason.\n\n"

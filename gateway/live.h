@@ -25,6 +25,9 @@
  *       scope, opened with the run key (sql/seal.h), of that config version. Names that the version does not
  *       have in run scope are left out. (A session can seal values but not open them.) Never logged.
  *
+ *   {"op": "maintenance", "app_id": N, "on": bool}
+ *       Nothing but the result: web's address shows the maintenance page from then on, or the app.
+ *
  * Then one IPC_RESULT {"code": enum err_code, "error": string | null}, and the stream closes. A stream
  * that closes without IPC_RESULT has died. IPC_STDERR text is shown to the person as it is.
  * Closing its end is how a session stops a stream that follows. */

@@ -9,7 +9,8 @@
 #include <string.h>
 
 #define APP_COLUMNS "SELECT a.id, a.name, u.name, a.deploy_branch, a.lock_reason, a.locked_by, a.locked_at, " \
-    "a.live_release_id, r.version, r.commit_id, a.config_version, a.on_disconnect, a.deleting, a.created_at, a.target, a.handle " \
+    "a.live_release_id, r.version, r.commit_id, a.config_version, a.on_disconnect, a.deleting, a.created_at, a.target, a.handle, " \
+    "a.maintenance " \
     "FROM apps a JOIN users u ON u.id = a.owner_id LEFT JOIN releases r ON r.id = a.live_release_id "
 
 static void app_fill(sqlite3_stmt *st, struct app *a)
@@ -30,6 +31,7 @@ static void app_fill(sqlite3_stmt *st, struct app *a)
     a->created_at = sqlite3_column_int64(st, 13);
     a->target = store_text(st, 14);
     a->handle = store_text(st, 15);
+    a->maintenance = sqlite3_column_int(st, 16) != 0;
 }
 
 static int apps_create_in(struct store *s, const char *name, const char *branch, int64_t owner_id, struct app *ret,
@@ -146,6 +148,11 @@ int apps_lock(struct store *s, int64_t id, const char *reason, const char *who, 
                           "WHERE id = ?", "i", id);
     return store_exec(s, err, "UPDATE apps SET lock_reason = ?, locked_by = ?, locked_at = ? WHERE id = ?",
                       "ssii", reason, who, store_now(), id);
+}
+
+int apps_maintenance(struct store *s, int64_t id, bool on, struct err *err)
+{
+    return store_exec(s, err, "UPDATE apps SET maintenance = ? WHERE id = ?", "ii", (int64_t) on, id);
 }
 
 int apps_settings(struct store *s, int64_t id, const char *deploy_branch, const char *on_disconnect, struct err *err)

@@ -68,6 +68,7 @@ struct app {
     int64_t config_version;
     char *on_disconnect;
     char *target;                    /* where it runs; "": the server's setting, when its first release begins */
+    bool maintenance;                /* web's address shows a page that says so */
     bool deleting;
     int64_t created_at;
 };

@@ -54,6 +54,7 @@ int apps_destroy(struct store *s, int64_t id, struct err *err);
 int apps_delete(struct store *s, int64_t id, struct err *err);
 int apps_deleting(struct store *s, struct app **ret, size_t *ret_n, struct err *err);
 
+int apps_maintenance(struct store *s, int64_t id, bool on, struct err *err);
 int apps_settings(struct store *s, int64_t id, const char *deploy_branch, const char *on_disconnect, struct err *err);
 
 /* --- clone.c */

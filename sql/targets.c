@@ -69,6 +69,9 @@ int target_move_check(struct store *s, const struct app *a, const char *target, 
         return err_set(err, ERR_NOT_FOUND, "%s is being destroyed", a->name);
     if (strcmp(a->target, target) == 0)
         return err_set(err, ERR_FAILED, "%s is on %s already", a->name, target);
+    if (a->maintenance)
+        return err_set(err, ERR_FAILED, "%s shows its maintenance page, which wouldn't go along; first: maintenance:off %s",
+                       a->name, a->name);
     rc = store_int(s, &n, err, "SELECT 1 FROM leavings WHERE app_id = ? AND target = ?", "is", a->id, target);
     if (rc == 1)
         return err_set(err, ERR_BUSY, "what %s has left on %s is still being removed; try again in a moment", a->name,

@@ -28,7 +28,8 @@
 #define ANSWER_MS 10000      /* a change takes milliseconds */
 #define LISTEN_AGAIN_MS 100  /* between the socket's appearance and its listening lies an instant without an event */
 
-static const char *const folders[] = { "run/docker", "run/docker/routes", "run/docker/sets" };
+static const char *const folders[] = { "run/docker", "run/docker/routes", "run/docker/sets",
+                                       "run/docker/maintenance" };
 
 static int folders_make(const struct conf *c, struct err *err)
 {
@@ -62,6 +63,31 @@ static int lock_take(const struct conf *c, struct err *err)
     return fd;
 }
 
+/* A file that says something by being there. */
+static int flag_make(const char *path, struct err *err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+
+    if (fd < 0)
+        return err_errno(err, "cannot make %s", path);
+    (void) close(fd);
+    return 0;
+}
+
+static int flag_clear(const char *path, struct err *err)
+{
+    return unlink(path) < 0 && errno != ENOENT ? err_errno(err, "cannot remove %s", path) : 0;
+}
+
+int router_maintenance(const struct conf *c, const char *app, bool on, struct err *err)
+{
+    cleanup_free char *path = conf_state_path(c, "run/docker/maintenance/%s", app);
+
+    if (folders_make(c, err) < 0)
+        return -1;
+    return on ? flag_make(path, err) : flag_clear(path, err);
+}
+
 /* --- which set is live */
 
 static char *set_path(const struct conf *c, const char *app, int set)
@@ -84,9 +110,7 @@ static int set_clear(const struct conf *c, const char *app, int set, struct err 
 {
     cleanup_free char *path = set_path(c, app, set);
 
-    if (set > 0 && unlink(path) < 0 && errno != ENOENT)
-        return err_errno(err, "cannot remove %s", path);
-    return 0;
+    return set > 0 ? flag_clear(path, err) : 0;
 }
 
 /* Caddy looks for the files one after the other, from the highest on. So that it sees the old set or the new one
@@ -102,11 +126,9 @@ int router_switch(const struct conf *c, const char *app, int set, struct err *er
             return -1;
     if (set > 0) {
         cleanup_free char *path = set_path(c, app, set);
-        int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
 
-        if (fd < 0)
-            return err_errno(err, "cannot make %s", path);
-        (void) close(fd);
+        if (flag_make(path, err) < 0)
+            return -1;
     }
     return set < live ? set_clear(c, app, live, err) : 0;
 }
@@ -321,5 +343,5 @@ int router_route_remove(const struct conf *c, const char *app, struct err *err)
     for (int s = 1; s < SETS; s++)
         if (set_clear(c, app, s, err) < 0)
             return -1;
-    return 0;
+    return router_maintenance(c, app, false, err);
 }

@@ -7,6 +7,7 @@
  *   STATE/run/docker/caddy.lock     locked by Caddy as long as it runs; holds its process id
  *   STATE/run/docker/routes/APP     one app's part (struct route as JSON)
  *   STATE/run/docker/sets/APP.N     where it is there, set N is live; the highest counts; none: set 0
+ *   STATE/run/docker/maintenance/APP  where it is there, the app's address shows the maintenance page
  *
  * Source: caddyserver.com/docs/json, "http.handlers.reverse_proxy", "http.matchers.file", caddyserver.com/docs/api. */
 #ifndef SLIPWAY_DEPLOYER_DOCKER_ROUTER_H
@@ -43,6 +44,9 @@ int router_live_set(const struct conf *c, const char *app);
 
 /* Makes a set live, at once for all requests that come from now on. */
 int router_switch(const struct conf *c, const char *app, int set, struct err *err);
+
+/* Shows the maintenance page, or the app, to all requests that come from now on. */
+int router_maintenance(const struct conf *c, const char *app, bool on, struct err *err);
 
 /* The app's route. ERR_NOT_FOUND where it has none. */
 int router_route_get(const struct conf *c, const char *app, struct route *ret, struct err *err);

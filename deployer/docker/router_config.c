@@ -17,6 +17,8 @@
 #define FAIL_DURATION "2s"        /* so long one of several that can't be reached is passed over */
 
 #define PAGE_NOT_RUNNING "This app is not running.\n"
+#define PAGE_MAINTENANCE "This app is under maintenance. Please come back in a moment.\n"
+#define RETRY_AFTER "60"          /* seconds; RFC 9110 section 10.2.3: about when it is worth to ask again */
 #define PAGE_NO_APP "There is no app at this address.\n"
 
 void route_release(struct route *r)
@@ -88,6 +90,17 @@ static json_t *proxy(const struct route *r, int set)
     return h;
 }
 
+/* RFC 9110 section 15.6.4. */
+static json_t *maintenance_route(const struct conf *c, const struct route *r)
+{
+    cleanup_free char *folder = conf_state_path(c, "run/docker/maintenance");
+    json_t *page = static_page(503, PAGE_MAINTENANCE);
+
+    json_object_set_new(json_object_get(page, "headers"), "Retry-After", json_pack("[s]", RETRY_AFTER));
+    return json_pack("{s:[{s:{s:s, s:[o]}}], s:[o], s:b}", "match", "file", "root", folder, "try_files",
+                     json_sprintf("/%s", r->app), "handle", page, "terminal", 1);
+}
+
 /* The sets from the highest on: the first whose file is there is taken, and set 0 without one. */
 static json_t *app_route(const struct conf *c, const struct route *r)
 {
@@ -95,6 +108,7 @@ static json_t *app_route(const struct conf *c, const struct route *r)
     cleanup_free char *host = xasprintf("%s.%s", r->name, c->router_domain);
     json_t *sets = json_array();
 
+    json_array_append_new(sets, maintenance_route(c, r));
     for (int s = SETS - 1; s >= 0; s--) {
         json_t *route = json_pack("{s:[o], s:b}", "handle", proxy(r, s), "terminal", 1);
 

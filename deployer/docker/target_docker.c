@@ -147,6 +147,11 @@ static int docker_remove(struct target *t, const struct app *app, struct err *er
     return rc;
 }
 
+static int docker_maintenance(struct target *t, const struct app *app, bool on, struct err *err)
+{
+    return router_maintenance(t->conf, app->handle, on, err);
+}
+
 const struct target_ops target_docker = {
     .name = "docker",
     .says = {
@@ -165,6 +170,7 @@ const struct target_ops target_docker = {
         [TRAIT_REQUESTS] = { false, "processes share what the machine has" },
         [TRAIT_PIDS] = { true, "`pids_limit` of [docker]" },
         [TRAIT_READ_ONLY] = { true, "`read_only` of [docker]" },
+        [TRAIT_MAINTENANCE] = { true, "status 503, by Caddy" },
     },
     .open = docker_open,
     .close = docker_close,
@@ -183,4 +189,5 @@ const struct target_ops target_docker = {
     .run_list = docker_run_list,
     .run_logs = docker_run_logs,
     .run_stop = docker_run_stop,
+    .maintenance = docker_maintenance,
 };

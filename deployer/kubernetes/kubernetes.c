@@ -83,6 +83,7 @@ const struct target_ops target_kubernetes = {
         [TRAIT_REQUESTS] = { true, "" },
         [TRAIT_PIDS] = { false, "the kubelets have a setting for all pods" },
         [TRAIT_READ_ONLY] = { false, "" },
+        [TRAIT_MAINTENANCE] = { false, "what answers there belongs to the cluster" },
     },
     .open = kubernetes_open,
     .close = kubernetes_close,

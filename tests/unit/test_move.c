@@ -77,6 +77,12 @@ static void test_one(void **state)
     desk_expect(d, "bert", "apps:move shop --to kubernetes", 0, "Moving shop to kubernetes... done, v2");
     desk_expect(d, "bert", "releases shop --json", 0, "\"description\":\"move to kubernetes\",\"user\":\"bert\"");
     desk_expect(d, "bert", "apps:list --json", 0, "\"target\":\"kubernetes\"");
+    /* A maintenance page does not go along: neither with a live app, nor with one that is not. */
+    desk_expect(d, "anna", "maintenance:on shop", 0, "on... its address answers 503");
+    desk_expect(d, "anna", "apps:info shop --json", 0, "\"maintenance\":true");
+    desk_expect(d, "anna", "maintenance shop", 0, "on\n");
+    desk_expect(d, "bert", "apps:move shop --to docker", ERR_FAILED, "first: maintenance:off shop");
+    desk_expect(d, "anna", "maintenance:off shop --json", 0, "\"maintenance\":false");
     desk_expect(d, "bert", "apps:info shop", 0, "kubernetes");
     desk_expect(d, "bert", "apps:move shop --to kubernetes --json", 0, "\"moved\":false");
     desk_expect(d, "bert", "apps:move shop --to docker", ERR_BUSY, "what shop has left on docker is still being removed");

@@ -51,6 +51,7 @@ static void test_says(void **state)
         assert_int_equal(ops->says[TRAIT_RUN].can, ops->run != NULL && ops->run_list != NULL && ops->run_logs != NULL &&
                          ops->run_stop != NULL);
         assert_int_equal(ops->says[TRAIT_EXEC].can, ops->exec != NULL);
+        assert_int_equal(ops->says[TRAIT_MAINTENANCE].can, ops->maintenance != NULL);
         assert_int_equal(ops->says[TRAIT_COMMAND].can, ops->release_command != NULL);
         assert_int_equal(ops->says[TRAIT_LOGS].can, ops->logs != NULL);
     }
