@@ -1,5 +1,5 @@
-"""The ways into a real cluster: a pod's own account, whose rights are those that check asks for and no more, token files,
-exec plugins and certificates."""
+"""The ways into a real cluster: a pod of it, an account whose rights are those that check asks for and no more, token
+files, exec plugins and certificates."""
 
 import atexit
 import base64
@@ -11,7 +11,7 @@ import subprocess
 import urllib.parse
 
 import harness
-from harness import ENV, TMP, Repo, Server, check, has, hello, new_name, page, refused, ssh, until
+from harness import ENV, TMP, Repo, Server, check, get, has, hello, new_name, page, refused, ssh, until, url
 
 ACCOUNT_FOLDER = pathlib.Path("/run/secrets/kubernetes.io/serviceaccount")  # /var/run is a link there
 NAME = f"slipway-test-account{os.getpid():x}"
@@ -85,8 +85,10 @@ def check_lines(server, env=None, prefix=()):
     return r.returncode, r.stdout
 
 
-def test_in_cluster():
-    """an account in the cluster: check names each right that it lacks, and with these alone all of an app's life works"""
+def make_rights():
+    """An account whose rights are what check asks for, from none on."""
+    if FOLDER.exists():
+        return
     make_account()
     make_place()
     server = Server(kubernetes__kubeconfig="")
@@ -95,6 +97,12 @@ def test_in_cluster():
     assert code != 0 and len(missing) > 30, said
     grant(missing)
     until(lambda: check_lines(server, POD_ENV, IN_POD)[0] == 0)
+
+
+def test_in_cluster():
+    """an account in the cluster: check names each right that it lacks, and with these alone all of an app's life works"""
+    make_rights()
+    server = Server(kubernetes__kubeconfig="")
     server.argv, server.env = [*IN_POD, *server.argv], POD_ENV
     with server:
         repo = Repo(new_name())
@@ -124,6 +132,68 @@ def test_in_cluster():
         assert "Forbidden" not in server.log.read_text() and "may not" not in server.log.read_text(), server.log.read_text()
 
 
+class PodServer(Server):
+    """A Slipway that is a pod of the cluster. An image with its programs is no part of the stack: the pod has them, and
+    the state folder, from the node, which is this machine."""
+
+    SHARED = ["/usr", "/lib", "/lib64", "/bin", "/etc", str(pathlib.Path(ENV["SLIPWAY_BIN"]).parent), str(TMP),
+              "/var/run/docker.sock"]
+
+    def pod(self):
+        conf = dict(line.split(" = ", 1) for line in self.conf.read_text().splitlines() if " = " in line)
+        shared = [*self.SHARED, str(pathlib.Path(conf["pack"]).parent)]
+        return {
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "slipway", "namespace": NAME},
+            "spec": {
+                "serviceAccountName": "deployer", "hostNetwork": True, "restartPolicy": "Never",
+                "terminationGracePeriodSeconds": 60,
+                "containers": [{
+                    "name": "slipway", "image": conf["lifecycle_image"], "command": self.argv,
+                    "env": [{"name": "PATH", "value": os.environ["PATH"]}],
+                    "volumeMounts": [{"name": f"v{i}", "mountPath": path} for i, path in enumerate(shared)]}],
+                "volumes": [{"name": f"v{i}", "hostPath": {"path": path}} for i, path in enumerate(shared)]}}
+
+    def start(self):
+        kubectl("apply", "-f", "-", stdin=json.dumps(self.pod()))
+        self.process = "slipway"
+        try:
+            until(lambda: ssh("version").code == 0)
+        except AssertionError:
+            print("# " + kubectl("describe", "pod", "slipway", "-n", NAME).replace("\n", "\n# "))
+            raise
+        # The API learns a moment later that it runs.
+        kubectl("wait", "pod/slipway", "-n", NAME, "--for=condition=Ready", "--timeout=30s")
+        with open(self.log, "ab") as log:
+            self.follower = subprocess.Popen(["kubectl", "--kubeconfig", ENV["KUBECONFIG"], "logs", "-f", "slipway",
+                                              "-n", NAME], stdin=subprocess.DEVNULL, stdout=log)
+
+    def stop(self, signo=None):
+        if self.process is not None:
+            kubectl("delete", "pod", "slipway", "-n", NAME)
+            self.follower.wait(10)
+            self.process = None
+
+
+def test_pod():
+    """a Slipway that is a pod of the cluster takes pushes, and goes on where the pod before it ended"""
+    make_rights()
+    with PodServer(kubernetes__kubeconfig="") as server:
+        repo = Repo(new_name())
+        repo.commit("first", hello("pod", procfile=PROCFILE))
+        has(check(repo.push()), "migrated", "v1 is live")
+        page(repo.app, "pod")
+        has(check(ssh("run", repo.app, "echo", "one-off")), "one-off")
+        has(check(ssh("logs", repo.app)), "listening")
+        address = url(repo.app)
+        server.stop()
+        assert "stopped" in server.log.read_text().splitlines()[-1], server.log.read_text()
+        assert get(address).startswith("pod")
+        server.start()
+        repo.commit("second", hello("another pod", procfile=PROCFILE))
+        has(check(repo.push()), "v2 is live")
+        page(repo.app, "another pod")
+
+
 def kubeconfig(name, user):
     path = TMP / f"{name}.kubeconfig"
     path.write_text(json.dumps({
@@ -135,6 +205,7 @@ def kubeconfig(name, user):
 
 def test_kubeconfigs():
     """a token file, an exec plugin as clouds have, and client certificates: each logs in; a plugin's failure is told"""
+    make_rights()
     plugin = TMP / "cloud-login"
     plugin.write_text("#!/bin/sh\n[ \"$1\" = get-token ] || { echo 'run: cloud login' >&2; exit 1; }\n"
                       f"printf '{{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\","
