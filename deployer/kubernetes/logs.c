@@ -191,8 +191,11 @@ static void history_read(struct logs *l)
 
         if (one->data == NULL)
             continue;
-        if (one->pod.last.is)
+        if (one->pod.last.is) {
             history_take(one->data, &ops[n++]);
+            /* Of one that waits to be started again, both requests are answered with the same container's log. */
+            log_cursor_again(&((struct source *) one->data)->cursor);
+        }
         history_take(one->data, &ops[n++]);
     }
     for (size_t i = 0; i < n; i++) {

@@ -37,12 +37,12 @@ def end(code):
 
 class H(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        if self.path == "/crash":
-            threading.Thread(target=end, args=(3,)).start()
         self.send_response(200)
         self.send_header("Content-Length", str(len(me)))
         self.end_headers()
         self.wfile.write(me.encode())
+        if self.path == "/crash":  # who has no answer asks again, and another one
+            threading.Thread(target=end, args=(3,)).start()
     def log_message(self, *_):
         pass
 
@@ -149,21 +149,46 @@ def test_rollout_and_crash():
     print(f"# {len(f.lines())} lines of {len(f.numbers())} processes")
 
 
+def last(app, n):
+    """The last lines of all instances, n at most, as LINE has them. What is wrong with them is told shortly."""
+    r = ssh("logs", app, "-n", str(n))
+    assert r.code == 0, (r.code, r.err)
+    text = r.out.splitlines()
+    rows = [LINE.match(line) for line in text]
+    other = [line for line, m in zip(text, rows) if m is None]
+    assert len(rows) <= n and not other, (len(rows), other[:5])
+    late = [(a[1], b[1]) for a, b in zip(rows, rows[1:]) if a[1] > b[1]]
+    assert not late, late[:5]
+    twice = [line for line, times in collections.Counter((m[3], m[4]) for m in rows).items() if times > 1]
+    assert not twice, (len(twice), twice[:5])
+    return rows
+
+
 def test_order():
     """logs -n: so many lines of all instances together, in order of time, up to now; --since; one instance; --json"""
     app = repo.app
-    for n in (1, 300):
-        r = check(ssh("logs", app, "-n", str(n)))
-        rows = [LINE.match(line) for line in r.out.splitlines()]
-        assert len(rows) == n and None not in rows, r
-        times = [m[1] for m in rows]
-        assert times == sorted(times), times
-    assert {m[2] for m in rows} >= {"web.1", "web.2"}, {m[2] for m in rows}
+    assert len(last(app, 1)) == 1
+    # On a busy machine one instance may stand still while the other prints all 300.
+    until(lambda: len({m[2] for m in last(app, 300)}) == 2)
+    rows = last(app, 300)
+    assert len(rows) == 300, len(rows)
+    name = rows[-1][2]
     assert check(ssh("logs", app, "-n", "0")).out == ""
-    rows = check(ssh("logs", app, "--since", "2s", "-p", "web.1")).out.splitlines()
-    assert rows and len(rows) < 20 * RATE and all(" web.1 " in line for line in rows), (len(rows), rows[:3])
+    rows = check(ssh("logs", app, "--since", "5s", "-p", name)).out.splitlines()
+    assert rows and len(rows) < 20 * RATE and all(f" {name} " in line for line in rows), (len(rows), rows[:3])
     row = check(ssh("logs", app, "-n", "1", "--json")).json()
     assert sorted(row) == ["process", "text", "time"] and row["process"].startswith("web."), row
+
+
+def test_crash_loop():
+    """logs -n of one that has crashed twice has each line once, while it waits to be started again, too"""
+    one = Repo(new_name())
+    one.commit("first", {**files("loop"), "app.json": '{"formation": {"web": {"quantity": 1}, "flood": {"quantity": 0}}}'})
+    check(one.push())
+    for _ in range(2):
+        crashed = get(url(one.app) + "/crash", 30)
+        until(lambda: any(m[5] and m[3] == crashed for m in last(one.app, 300)))
+    until(lambda: any(m[3] != crashed for m in last(one.app, 300)[-1:]), 60)
 
 
 def test_no_such_type():
