@@ -67,7 +67,7 @@ spec:
         command: ["/cnb/process/web"]
         env: [{{name: PORT, value: "8080"}}]
         ports: [{{containerPort: 8080}}]
-        resources: {{requests: {{cpu: 50m, memory: 64Mi}}}}
+        resources: {{requests: {{cpu: 10m, memory: 32Mi}}}}
         readinessProbe: {{tcpSocket: {{port: 8080}}, periodSeconds: 1}}
         livenessProbe: {{tcpSocket: {{port: 8080}}, periodSeconds: 10, failureThreshold: 6, initialDelaySeconds: 10}}
 ---

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import platform
+import random
 import statistics
 import sys
 import time
@@ -29,11 +30,16 @@ def seconds(argv, says="", **kwargs):
     return spent
 
 
-def pairs(n, ours, theirs, warm=1):
-    """Runs both in turn; returns the lists of seconds of the counted rounds."""
+def pairs(n, ours, theirs, warm=1, apart=0):
+    """Runs both in turn; returns the lists of seconds of the counted rounds. Up to apart seconds are let pass before
+    each: the kubelet looks at its containers once a second, and whoever begins as the other ends, which is just after
+    such a look, always waits for the next one."""
     a, b = [], []
     for i in range(warm + n):
-        x, y = ours(i), theirs(i)
+        time.sleep(random.uniform(0, apart))
+        x = ours(i)
+        time.sleep(random.uniform(0, apart))
+        y = theirs(i)
         if i >= warm:
             a.append(x)
             b.append(y)
