@@ -169,22 +169,22 @@ static int config_read(struct app_document *d, const json_t *v, struct err *err)
 
 static int access_read(struct app_document *d, const json_t *v, struct err *err)
 {
-    const char *user, *role;
+    const char *who, *role;
     json_t *member;
 
     if (object_check(v, "access", err) != 0)
         return -1;
     d->has_access = true;
     d->access = xcalloc(json_object_size(v) + 1, sizeof(*d->access));
-    json_object_foreach((json_t *) (uintptr_t) v, user, member) {
+    json_object_foreach((json_t *) (uintptr_t) v, who, member) {
         struct document_access *a = &d->access[d->n_access++];
 
-        a->user = user;
-        if (user_name_check(user, err) != 0)
+        a->who = who;
+        if (grantee_name_check(who, err) != 0)
             return err_wrap(err, "access");
         role = json_string_value(member);
         if (role == NULL || role_parse(role, &a->role, NULL) != 0 || a->role == ROLE_NONE)
-            return err_set(err, ERR_USAGE, "access.%s: \"view\", \"deploy\", \"operate\" or \"own\" was expected", user);
+            return err_set(err, ERR_USAGE, "access.%s: \"view\", \"deploy\", \"operate\" or \"own\" was expected", who);
     }
     return 0;
 }

@@ -3,7 +3,7 @@
  *   {"slipway": 1, "name": "shop", "deploy_branch": "main", "on_disconnect": "continue", "target": "docker",
  *    "image": "registry.example.com/shop@sha256:…", "formation": {"web": 2},
  *    "config": {"DATABASE_URL": {"scopes": ["run"]}, "MODE": {"scopes": ["run", "build"], "value": "fast"}},
- *    "access": {"carl": "deploy"}}
+ *    "access": {"carl": "deploy", "@ops": "operate"}}
  *
  * A member that is missing, or null, says nothing about its part. Pure: what stands in the document is checked here, whether it
  * fits the app by who applies it. */
@@ -26,7 +26,7 @@ struct document_var {
     bool run, build;
 };
 
-struct document_access { const char *user; enum role role; };
+struct document_access { const char *who; enum role role; }; /* a user, or "@" and a team */
 
 struct app_document {
     json_t *json;             /* what the strings are borrowed from */

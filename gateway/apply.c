@@ -207,18 +207,18 @@ static int config_apply(struct apply *a, struct err *err)
 
 /* --- people */
 
-static enum role role_of(const struct access_row *v, size_t n, const char *user)
+static enum role role_of(const struct access_row *v, size_t n, const char *who)
 {
     for (size_t i = 0; i < n; i++)
-        if (strcmp(v[i].user, user) == 0)
+        if (strcmp(v[i].who, who) == 0)
             return v[i].role;
     return ROLE_NONE;
 }
 
-static enum role role_told(const struct app_document *d, const char *user)
+static enum role role_told(const struct app_document *d, const char *who)
 {
     for (size_t i = 0; i < d->n_access; i++)
-        if (strcmp(d->access[i].user, user) == 0)
+        if (strcmp(d->access[i].who, who) == 0)
             return d->access[i].role;
     return ROLE_NONE;
 }
@@ -229,20 +229,14 @@ static json_t *role_json(enum role r)
 }
 
 /* The owner's role is the app's, not the document's: access:grant --owner changes it. */
-static int role_apply(struct apply *a, const char *user, enum role from, enum role to, struct err *err)
+static int role_apply(struct apply *a, const char *who, enum role from, enum role to, struct err *err)
 {
-    struct user u;
-    int rc;
-
-    if (from == to || strcmp(user, a->c->app.owner) == 0)
+    if (from == to || strcmp(who, a->c->app.owner) == 0)
         return 0;
-    if (users_get(a->c->store, user, &u, err) != 0)
-        return err_wrap(err, "access.%s", user);
-    changed(a, role_json(from), role_json(to), "access", user);
-    rc = to == ROLE_NONE ? access_revoke(a->c->store, a->c->app.id, u.id, err)
-                         : access_grant(a->c->store, a->c->app.id, u.id, to, err);
-    user_release(&u);
-    return rc;
+    if (access_change(a->c, who, to, err) != 0)
+        return err_wrap(err, "access.%s", who);
+    changed(a, role_json(from), role_json(to), "access", who);
+    return 0;
 }
 
 static int access_apply(struct apply *a, struct err *err)
@@ -254,16 +248,14 @@ static int access_apply(struct apply *a, struct err *err)
 
     if (!d->has_access)
         return 0;
-    if (access_list(a->c->store, a->c->app.id, &v, &n, err) != 0)
+    if (access_list(a->c->store, a->c->app.id, false, &v, &n, err) != 0)
         return -1;
     for (size_t i = 0; rc == 0 && i < d->n_access; i++)
-        rc = role_apply(a, d->access[i].user, role_of(v, n, d->access[i].user), d->access[i].role, err);
+        rc = role_apply(a, d->access[i].who, role_of(v, n, d->access[i].who), d->access[i].role, err);
     for (size_t i = 0; rc == 0 && i < n; i++)
-        if (role_told(d, v[i].user) == ROLE_NONE)
-            rc = role_apply(a, v[i].user, v[i].role, ROLE_NONE, err);
-    for (size_t i = 0; i < n; i++)
-        free(v[i].user);
-    free(v);
+        if (role_told(d, v[i].who) == ROLE_NONE)
+            rc = role_apply(a, v[i].who, v[i].role, ROLE_NONE, err);
+    access_rows_free(v, n);
     return rc;
 }
 

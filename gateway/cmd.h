@@ -30,6 +30,7 @@ command_fn cmd_ps, cmd_ps_report, cmd_ps_restart, cmd_ps_scale, cmd_ps_start, cm
 command_fn cmd_releases, cmd_releases_diff, cmd_releases_info, cmd_releases_output, cmd_releases_retry, cmd_rollback;
 command_fn cmd_run, cmd_run_detached, cmd_run_list, cmd_run_logs, cmd_run_stop;
 command_fn cmd_secrets_rotate;
+command_fn cmd_teams_add, cmd_teams_create, cmd_teams_destroy, cmd_teams_info, cmd_teams_list, cmd_teams_remove;
 command_fn cmd_users_add, cmd_users_list, cmd_users_remove;
 
 /* --- show.c */
@@ -65,6 +66,11 @@ int show_duration(const char *s, const char *what, long long max, long long *ret
 
 /* "A, B and 3 more": at most `most` of the words. The caller frees it. */
 char *show_words(const struct vec *words, size_t most);
+
+/* --- cmd_access.c */
+
+/* Gives c->app's role to who is named, a user or "@" and a team; ROLE_NONE takes it away. */
+int access_change(struct command_ctx *c, const char *who, enum role role, struct err *err);
 
 /* --- cmd_apps.c */
 

@@ -5,29 +5,68 @@
 #include <stdlib.h>
 #include <string.h>
 
+int access_change(struct command_ctx *c, const char *who, enum role role, struct err *err)
+{
+    int64_t app = c->app.id;
+    struct team t;
+    struct user u;
+    int rc;
+
+    if (who[0] == '@') {
+        if (teams_get(c->store, who + 1, &t, err) != 0)
+            return -1;
+        rc = role != ROLE_NONE ? team_grant(c->store, app, t.id, role, err) : team_revoke(c->store, app, t.id, err);
+        team_release(&t);
+        return rc;
+    }
+    if (users_get(c->store, who, &u, err) != 0)
+        return -1;
+    rc = role != ROLE_NONE ? access_grant(c->store, app, u.id, role, err) : access_revoke(c->store, app, u.id, err);
+    user_release(&u);
+    return rc;
+}
+
+static int owner_change(struct command_ctx *c, const char *name, struct err *err)
+{
+    struct user u;
+    int rc;
+
+    if (name[0] == '@')
+        return err_set(err, ERR_USAGE, "an app's owner is a person, not a team; for example: access:grant %s carl own --owner",
+                       c->app.name);
+    if (users_get(c->store, name, &u, err) != 0)
+        return -1;
+    rc = access_owner(c->store, c->app.id, u.id, err);
+    user_release(&u);
+    return rc;
+}
+
+static json_t *user_json(const char *who)
+{
+    return show_json_text(who[0] != '@' ? who : NULL);
+}
+
+static json_t *team_json(const char *who)
+{
+    return show_json_text(who[0] == '@' ? who + 1 : NULL);
+}
+
 int cmd_access_grant(struct command_ctx *c, char *const *argv, int argc, struct err *err)
 {
     bool owner = command_option(c, "--owner") != NULL;
     enum role role = ROLE_NONE;
-    struct user u;
-    int rc;
 
     (void) argc;
-    if (user_name_check(argv[0], err) != 0 || role_parse(argv[1], &role, err) != 0)
+    if (grantee_name_check(argv[0], err) != 0 || role_parse(argv[1], &role, err) != 0)
         return -1;
     (void) buf_addf(&c->detail, "%s %s%s", argv[0], role_name(role), owner ? " --owner" : "");
     if (owner && role != ROLE_OWN)
         return err_set(err, ERR_USAGE, "--owner goes with the role own only");
-    if (users_get(c->store, argv[0], &u, err) != 0)
-        return -1;
-    rc = owner ? access_owner(c->store, c->app.id, u.id, err)
-               : access_grant(c->store, c->app.id, u.id, role, err);
-    user_release(&u);
-    if (rc != 0)
+    if ((owner ? owner_change(c, argv[0], err) : access_change(c, argv[0], role, err)) != 0)
         return -1;
     if (c->json)
-        return show_json(c, json_pack("{s:s, s:s, s:s, s:b}", "app", c->app.name, "user", argv[0], "role",
-                                      role_name(role), "owner", (int) owner));
+        return show_json(c, json_pack("{s:s, s:o, s:o, s:s, s:b}", "app", c->app.name, "user", user_json(argv[0]), "team",
+                                      team_json(argv[0]), "role", role_name(role), "owner", (int) owner));
     (void) io_outf(c->io, "Granting %s to %s on %s... done\n", owner ? "ownership" : role_name(role), argv[0],
                    c->app.name);
     return 0;
@@ -35,21 +74,15 @@ int cmd_access_grant(struct command_ctx *c, char *const *argv, int argc, struct 
 
 int cmd_access_revoke(struct command_ctx *c, char *const *argv, int argc, struct err *err)
 {
-    struct user u;
-    int rc;
-
     (void) argc;
-    if (user_name_check(argv[0], err) != 0)
+    if (grantee_name_check(argv[0], err) != 0)
         return -1;
     (void) buf_addstr(&c->detail, argv[0]);
-    if (users_get(c->store, argv[0], &u, err) != 0)
-        return -1;
-    rc = access_revoke(c->store, c->app.id, u.id, err);
-    user_release(&u);
-    if (rc != 0)
+    if (access_change(c, argv[0], ROLE_NONE, err) != 0)
         return -1;
     if (c->json)
-        return show_json(c, json_pack("{s:s, s:s}", "app", c->app.name, "user", argv[0]));
+        return show_json(c, json_pack("{s:s, s:o, s:o}", "app", c->app.name, "user", user_json(argv[0]), "team",
+                                      team_json(argv[0])));
     (void) io_outf(c->io, "Revoking the access of %s to %s... done\n", argv[0], c->app.name);
     return 0;
 }
@@ -63,20 +96,21 @@ int cmd_access_list(struct command_ctx *c, char *const *argv, int argc, struct e
 
     (void) argv;
     (void) argc;
-    if (access_list(c->store, c->app.id, &v, &n, err) != 0)
+    if (access_list(c->store, c->app.id, true, &v, &n, err) != 0)
         return -1;
     all = json_array();
     for (size_t i = 0; i < n; i++) {
-        bool owner = strcmp(v[i].user, c->app.owner) == 0;
+        const char *who = v[i].who, *through = v[i].through;
+        bool owner = through == NULL && strcmp(who, c->app.owner) == 0;
 
-        (void) json_array_append_new(all, json_pack("{s:s, s:s, s:b}", "user", v[i].user, "role",
+        (void) json_array_append_new(all, json_pack("{s:o, s:o, s:s, s:b}", "user", user_json(who), "team",
+                                                    through != NULL ? json_string(through) : team_json(who), "role",
                                                     role_name(v[i].role), "owner", (int) owner));
-        table_add(&t, v[i].user);
+        table_add(&t, who);
         table_add(&t, role_name(v[i].role));
-        table_add(&t, owner ? "owner" : "");
-        free(v[i].user);
+        table_addf(&t, "%s%s", through != NULL ? "through @" : owner ? "owner" : "", through != NULL ? through : "");
     }
-    free(v);
+    access_rows_free(v, n);
     if (c->json) {
         (void) show_json(c, all);
     } else {

@@ -30,14 +30,12 @@ static int access_add(struct command_ctx *c, json_t *doc, struct err *err)
     json_t *access;
     size_t n = 0;
 
-    if (access_list(c->store, c->app.id, &v, &n, err) != 0)
+    if (access_list(c->store, c->app.id, false, &v, &n, err) != 0)
         return -1;
     access = json_object();
-    for (size_t i = 0; i < n; i++) {
-        (void) json_object_set_new(access, v[i].user, json_string(role_name(v[i].role)));
-        free(v[i].user);
-    }
-    free(v);
+    for (size_t i = 0; i < n; i++)
+        (void) json_object_set_new(access, v[i].who, json_string(role_name(v[i].role)));
+    access_rows_free(v, n);
     return json_object_set_new(doc, "access", access);
 }
 

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "gateway/cmd.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* The exit codes, for the document. */
@@ -153,14 +154,27 @@ int cmd_version(struct command_ctx *c, char *const *argv, int argc, struct err *
 
 int cmd_whoami(struct command_ctx *c, char *const *argv, int argc, struct err *err)
 {
+    cleanup_vec struct vec teams = VEC_INIT;
+    struct team *v = NULL;
+    size_t n = 0;
+
     (void) argv;
     (void) argc;
-    (void) err;
+    /* A deploy key is for one app and tells nothing else; slipway admin is nobody. */
+    if (c->user.bound_app == 0 && strcmp(c->fingerprint, "local") != 0 && teams_list(c->store, c->user.id, &v, &n, err) != 0)
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        vec_add(&teams, v[i].name);
+        team_release(&v[i]);
+    }
+    free(v);
     if (c->json)
-        return show_json(c, json_pack("{s:s, s:b, s:b, s:s, s:s}", "name", c->user.name, "admin", (int) c->user.admin,
-                                      "may_create", (int) (c->user.may_create || c->user.admin), "fingerprint",
-                                      c->fingerprint, "address", c->address));
-    (void) io_outf(c->io, "%s%s\nkey %s, from %s\n", c->user.name, c->user.admin ? " (admin)" : "", c->fingerprint,
-                   c->address);
+        return show_json(c, json_pack("{s:s, s:b, s:b, s:o, s:s, s:s}", "name", c->user.name, "admin", (int) c->user.admin,
+                                      "may_create", (int) (c->user.may_create || c->user.admin), "teams",
+                                      show_json_list(&teams), "fingerprint", c->fingerprint, "address", c->address));
+    (void) io_outf(c->io, "%s%s\n", c->user.name, c->user.admin ? " (admin)" : "");
+    for (size_t i = 0; i < teams.n; i++)
+        (void) io_outf(c->io, "%s%s%s", i == 0 ? "teams " : ", ", teams.v[i], i + 1 == teams.n ? "\n" : "");
+    (void) io_outf(c->io, "key %s, from %s\n", c->fingerprint, c->address);
     return 0;
 }

@@ -4,27 +4,30 @@
 #include "gateway/cmd.h"
 
 const struct command commands[] = {
-    { "access:grant", "access:add", CMD_APP | CMD_AUDIT, ROLE_OWN, "APP USER ROLE [--owner]",
-      "Give somebody a role in an app",
+    { "access:grant", "access:add", CMD_APP | CMD_AUDIT, ROLE_OWN, "APP USER|@TEAM ROLE [--owner]",
+      "Give somebody, or a team, a role in an app",
       "Roles, each with all that the ones before it may: view (state, output, logs), deploy (push, cancel builds),\n"
       "operate (config, scale, restart, rollback), own (access, lock, destroy). --owner also makes the user the\n"
-      "app's owner.\n\n"
-      "    access:grant shop carl deploy",
+      "app's owner. A team's role is each member's; who has several, by themselves and by teams, has the highest.\n\n"
+      "    access:grant shop carl deploy\n"
+      "    access:grant shop @ops operate",
       cmd_access_grant },
     { "access:list", "access", CMD_APP, ROLE_OWN, "APP",
       "List who has a role in an app",
-      "Admins of the server may do everything in every app and are not listed.\n\n"
+      "People, then teams with their members, who have the role \"through\" the team. Admins of the server may do everything in\n"
+      "every app and are not listed.\n\n"
       "    access:list shop",
       cmd_access_list },
-    { "access:revoke", "access:remove", CMD_APP | CMD_AUDIT, ROLE_OWN, "APP USER",
-      "Take somebody's role in an app away",
-      "It holds for the next command; what that user has under way goes on.\n\n"
-      "    access:revoke shop carl",
+    { "access:revoke", "access:remove", CMD_APP | CMD_AUDIT, ROLE_OWN, "APP USER|@TEAM",
+      "Take somebody's, or a team's, role in an app away",
+      "It holds for the next command; what that user has under way goes on. A role through a team stays: access:list.\n\n"
+      "    access:revoke shop carl\n"
+      "    access:revoke shop @ops",
       cmd_access_revoke },
     { "apps:apply", NULL, CMD_APP | CMD_AUDIT, ROLE_OWN, "APP [--plan]",
       "Make an app what a document on standard input says",
       "The document is that of apps:export. Of a member that it has, all is made so: config that isn't in \"config\" is removed,\n"
-      "people who aren't in \"access\" lose their role (the owner never), types that aren't in \"formation\" get their default; what\n"
+      "people and teams who aren't in \"access\" lose their role (the owner never), types that aren't in \"formation\" get their default; what\n"
       "it has no member for stays. A variable without a \"value\" keeps the one that it has. All of it is done with one release at\n"
       "most, or nothing; given again, nothing is to be done. --plan only shows what would change.\n"
       "\"image\" takes an image with its digest: one that was live here, or as git:from-image. \"target\" isn't changed: apps:move.\n\n"
@@ -57,7 +60,7 @@ const struct command commands[] = {
       cmd_apps_exists },
     { "apps:export", NULL, CMD_APP | CMD_AUDIT, ROLE_OWN, "APP [--with-config KEY]",
       "Print a whole app as one JSON document",
-      "Name, deploy branch, settings, target, the live image with its digest, counts, people with their roles, and the config:\n"
+      "Name, deploy branch, settings, target, the live image with its digest, counts, people and teams with their roles, and the config:\n"
       "names and scopes, without values. apps:import makes an app of it, apps:apply makes one so.\n"
       "--with-config adds the values in run scope, sealed to a key: who has its other half opens them, slipway unseal, and\n"
       "nobody else, no server either. slipway unseal --new-key FILE makes such a key on your machine.\n\n"
@@ -422,6 +425,38 @@ const struct command commands[] = {
       "was. A backup from before is read with the keys of that backup only: keep them as long as the backup.\n\n"
       "    secrets:rotate",
       cmd_secrets_rotate },
+    { "teams:add", NULL, CMD_ADMIN | CMD_AUDIT, ROLE_NONE, "TEAM USER",
+      "Add a user to a team",
+      "From the next command on, that user has the team's roles.\n\n"
+      "    teams:add ops carl",
+      cmd_teams_add },
+    { "teams:create", NULL, CMD_ADMIN | CMD_AUDIT, ROLE_NONE, "NAME",
+      "Create a team",
+      "A team is people together: what role it has in an app (access:grant APP @TEAM ROLE), each member has. A member whose own\n"
+      "role is higher keeps that.\n\n"
+      "    teams:create ops",
+      cmd_teams_create },
+    { "teams:destroy", NULL, CMD_ADMIN | CMD_AUDIT, ROLE_NONE, "NAME [-c|--confirm NAME] [--force]",
+      "Destroy a team with all its roles",
+      "Its members stay users, with what roles they have otherwise. The name is repeated so that a slip destroys nothing;\n"
+      "--force does without.\n\n"
+      "    teams:destroy ops --confirm ops",
+      cmd_teams_destroy },
+    { "teams:info", NULL, 0, ROLE_NONE, "NAME",
+      "Show a team's members, and the apps in which it has a role",
+      "Of a team that you are a member of; admins of any.\n\n"
+      "    teams:info ops",
+      cmd_teams_info },
+    { "teams:list", "teams", 0, ROLE_NONE, "",
+      "List the teams that you are a member of",
+      "Name, members, apps in which it has a role. Admins see all.\n\n"
+      "    teams:list",
+      cmd_teams_list },
+    { "teams:remove", NULL, CMD_ADMIN | CMD_AUDIT, ROLE_NONE, "TEAM USER",
+      "Remove a user from a team",
+      "The team's roles are gone for that user's next command; what is under way goes on.\n\n"
+      "    teams:remove ops carl",
+      cmd_teams_remove },
     { "users:add", NULL, CMD_ADMIN | CMD_AUDIT, ROLE_NONE, "NAME [--create] [--admin]",
       "Add a user",
       "--create: may create apps. --admin: may do everything on this server.\n\n"
@@ -432,7 +467,7 @@ const struct command commands[] = {
       "    users:list",
       cmd_users_list },
     { "users:remove", NULL, CMD_ADMIN | CMD_AUDIT, ROLE_NONE, "NAME",
-      "Remove a user with all keys and roles",
+      "Remove a user with all keys, roles and memberships",
       "Refused for the last admin, and for who owns apps: give them to somebody first (access:grant APP USER own\n"
       "--owner).\n\n"
       "    users:remove carl",
@@ -443,6 +478,7 @@ const struct command commands[] = {
       cmd_version },
     { "whoami", NULL, 0, ROLE_NONE, "",
       "Show who you are to the server",
+      "Name, teams, the key that you came with, address.\n\n"
       "    whoami",
       cmd_whoami },
     { 0 },

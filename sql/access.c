@@ -9,23 +9,28 @@
 static int role_find(struct store *s, const struct user *u, int64_t app_id, enum role *ret, struct err *err)
 {
     cleanup_stmt sqlite3_stmt *st = NULL;
-    cleanup_free char *name = NULL;
+    enum role highest = ROLE_NONE;
     int rc;
 
     if (u->admin || u->bound_admin) {
         *ret = ROLE_OWN;
         return 0;
     }
-    if (store_prepare(s, &st, err, "SELECT role FROM access WHERE app_id = ? AND user_id = ?", "ii", app_id,
+    if (store_prepare(s, &st, err, "SELECT role FROM roles WHERE app_id = ? AND user_id = ?", "ii", app_id,
                       u->id) != 0)
         return -1;
-    rc = store_step(s, st, err);
+    while ((rc = store_step(s, st, err)) == 1) {
+        cleanup_free char *name = store_text(st, 0);
+        enum role role = ROLE_NONE;
+
+        if (role_parse(name, &role, err) != 0)
+            return -1;
+        if (role > highest)
+            highest = role;
+    }
     if (rc == 0)
-        *ret = ROLE_NONE;
-    if (rc != 1)
-        return rc;
-    name = store_text(st, 0);
-    return role_parse(name, ret, err);
+        *ret = highest;
+    return rc;
 }
 
 int access_role(struct store *s, const struct user *u, int64_t app_id, enum role *ret, struct err *err)
@@ -110,21 +115,37 @@ int access_revoke(struct store *s, int64_t app_id, int64_t user_id, struct err *
     return store_leave(s, own, access_revoke_in(s, app_id, user_id, err), err);
 }
 
-int access_list(struct store *s, int64_t app_id, struct access_row **ret, size_t *ret_n, struct err *err)
+void access_rows_free(struct access_row *v, size_t n)
+{
+    while (n > 0) {
+        free(v[--n].who);
+        free(v[n].through);
+    }
+    free(v);
+}
+
+int access_list(struct store *s, int64_t app_id, bool members, struct access_row **ret, size_t *ret_n, struct err *err)
 {
     cleanup_stmt sqlite3_stmt *st = NULL;
     struct access_row *v = NULL;
     size_t n = 0;
     int rc;
 
-    if (store_prepare(s, &st, err, "SELECT u.name, x.role FROM access x JOIN users u ON u.id = x.user_id "
-                      "WHERE x.app_id = ? ORDER BY u.name", "i", app_id) != 0)
+    if (store_prepare(s, &st, err,
+                      "SELECT 0, '', u.name, x.role, NULL FROM access x JOIN users u ON u.id = x.user_id WHERE x.app_id = ?1 "
+                      "UNION ALL "
+                      "SELECT 1, t.name, '@' || t.name, x.role, NULL FROM team_access x JOIN teams t ON t.id = x.team_id "
+                      "WHERE x.app_id = ?1 UNION ALL "
+                      "SELECT 1, t.name, u.name, x.role, t.name FROM team_access x JOIN teams t ON t.id = x.team_id "
+                      "JOIN team_members m ON m.team_id = t.id JOIN users u ON u.id = m.user_id "
+                      "WHERE x.app_id = ?1 AND ?2 ORDER BY 1, 2, 3", "ii", app_id, (int64_t) members) != 0)
         return -1;
     while ((rc = store_step(s, st, err)) == 1) {
-        cleanup_free char *role = store_text(st, 1);
+        cleanup_free char *role = store_text(st, 3);
 
         v = xrealloc_n(v, n + 1, sizeof(*v));
-        v[n].user = store_text(st, 0);
+        v[n].who = store_text(st, 2);
+        v[n].through = store_text(st, 4);
         v[n].role = ROLE_NONE;
         if (role_parse(role, &v[n++].role, err) != 0) {
             rc = -1;
@@ -132,9 +153,7 @@ int access_list(struct store *s, int64_t app_id, struct access_row **ret, size_t
         }
     }
     if (rc < 0) {
-        while (n > 0)
-            free(v[--n].user);
-        free(v);
+        access_rows_free(v, n);
         return -1;
     }
     *ret = v;

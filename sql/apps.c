@@ -126,7 +126,7 @@ int apps_list(struct store *s, int64_t user_id, struct app **ret, size_t *ret_n,
 {
     cleanup_stmt sqlite3_stmt *st = NULL;
 
-    if (store_prepare(s, &st, err, APP_COLUMNS "WHERE ?1 = 0 OR EXISTS (SELECT 1 FROM access x "
+    if (store_prepare(s, &st, err, APP_COLUMNS "WHERE ?1 = 0 OR EXISTS (SELECT 1 FROM roles x "
                       "WHERE x.app_id = a.id AND x.user_id = ?1) ORDER BY a.name", "i", user_id) != 0)
         return -1;
     return apps_collect(s, st, ret, ret_n, err);

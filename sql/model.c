@@ -86,6 +86,23 @@ int user_name_check(const char *name, struct err *err)
                    name_shown(name, shown, sizeof(shown)), USER_NAME_MAX);
 }
 
+int team_name_check(const char *name, struct err *err)
+{
+    char shown[64];
+
+    if (name_fits(name, USER_NAME_MAX, "._-", false))
+        return 0;
+    return err_set(err, ERR_USAGE,
+                   "\"%s\" is no team name: a small letter first, then small letters, digits, . _ or -, "
+                   "at most %d, the last a letter or digit; for example: ops",
+                   name_shown(name, shown, sizeof(shown)), USER_NAME_MAX);
+}
+
+int grantee_name_check(const char *name, struct err *err)
+{
+    return name[0] == '@' ? team_name_check(name + 1, err) : user_name_check(name, err);
+}
+
 int config_name_check(const char *name, struct err *err)
 {
     size_t n = strnlen(name, CONFIG_NAME_MAX + 1);
@@ -140,6 +157,12 @@ void user_release(struct user *u)
 {
     free(u->name);
     memset(u, 0, sizeof(*u));
+}
+
+void team_release(struct team *t)
+{
+    free(t->name);
+    memset(t, 0, sizeof(*t));
 }
 
 void key_release(struct key *k)

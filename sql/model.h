@@ -23,6 +23,9 @@
 /* Names, checked once at the border. Each returns 0, or -1 with ERR_USAGE and what was expected. */
 int app_name_check(const char *name, struct err *err);      /* ^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$ */
 int user_name_check(const char *name, struct err *err);     /* ^[a-z]([a-z0-9._-]{0,30}[a-z0-9])?$ */
+int team_name_check(const char *name, struct err *err);     /* as a user's */
+/* Whom a role can be given to: a user's name, or "@" and a team's. */
+int grantee_name_check(const char *name, struct err *err);
 int config_name_check(const char *name, struct err *err);   /* ^[A-Za-z_][A-Za-z0-9_]*$, not PORT */
 int process_name_check(const char *name, struct err *err);  /* ^[a-z0-9]([a-z0-9-]*[a-z0-9])?$ */
 
@@ -42,6 +45,14 @@ struct user {
     bool bound_admin;
 };
 void user_release(struct user *u);
+
+struct team {
+    int64_t id;
+    char *name;
+    int64_t created_at;
+    int64_t members, apps;   /* how many */
+};
+void team_release(struct team *t);
 
 struct key {
     int64_t id, user_id;

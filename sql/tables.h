@@ -65,16 +65,43 @@ int apps_clone(struct store *s, int64_t from, int64_t to, struct err *err);
 int config_copies_do(struct store *s, struct err *err);
 
 /* --- access.c */
-/* The role of a user in an app; admins have ROLE_OWN everywhere. Who came in with a deploy key has none but in its
- * app, and there at most ROLE_OPERATE. */
+/* The role of a user in an app: the highest of the user's own and those of the user's teams; admins have ROLE_OWN everywhere.
+ * Who came in with a deploy key has none but in its app, and there at most ROLE_OPERATE. */
 int access_role(struct store *s, const struct user *u, int64_t app_id, enum role *ret, struct err *err);
 int access_grant(struct store *s, int64_t app_id, int64_t user_id, enum role r, struct err *err);
 /* Gives the app to another user (who gets ROLE_OWN; the former owner keeps it). */
 int access_owner(struct store *s, int64_t app_id, int64_t user_id, struct err *err);
 /* The owner's access is neither lowered nor revoked (ERR_FAILED). */
 int access_revoke(struct store *s, int64_t app_id, int64_t user_id, struct err *err);
-struct access_row { char *user; enum role role; };
-int access_list(struct store *s, int64_t app_id, struct access_row **ret, size_t *ret_n, struct err *err);
+/* Who was given a role, users first: "carl", and "@ops" for a team. */
+struct access_row {
+    char *who;
+    char *through;           /* the team whose member a user is who has the role by that; NULL: it was given to who */
+    enum role role;
+};
+/* members: with a team's members behind it. Free with access_rows_free. */
+int access_list(struct store *s, int64_t app_id, bool members, struct access_row **ret, size_t *ret_n, struct err *err);
+void access_rows_free(struct access_row *v, size_t n);
+
+/* --- teams.c */
+int teams_create(struct store *s, const char *name, struct err *err);
+int teams_get(struct store *s, const char *name, struct team *ret, struct err *err);
+/* user_id 0: all; else those that the user is a member of. Sorted by name. */
+int teams_list(struct store *s, int64_t user_id, struct team **ret, size_t *ret_n, struct err *err);
+/* With all memberships and roles. */
+int teams_destroy(struct store *s, int64_t id, struct err *err);
+/* ERR_FAILED where the user is a member already. */
+int team_add(struct store *s, int64_t id, int64_t user_id, struct err *err);
+/* ERR_NOT_FOUND where the user is no member. */
+int team_remove(struct store *s, int64_t id, int64_t user_id, struct err *err);
+/* Names of the members, sorted, added to *ret. */
+int team_members(struct store *s, int64_t id, struct vec *ret, struct err *err);
+/* The apps that the team has a role in, sorted. The caller frees each app, and the array. */
+struct team_app { char *app; enum role role; };
+int team_apps(struct store *s, int64_t id, struct team_app **ret, size_t *ret_n, struct err *err);
+int team_grant(struct store *s, int64_t app_id, int64_t id, enum role r, struct err *err);
+/* ERR_NOT_FOUND where the team has no role in the app. */
+int team_revoke(struct store *s, int64_t app_id, int64_t id, struct err *err);
 
 /* --- config.c */
 struct config_change {

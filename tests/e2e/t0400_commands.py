@@ -213,6 +213,18 @@ def test_people():
     check(ssh("config:set", app, "A=1", key=key), 3)
     check(ssh("access:revoke", app, name))
     check(ssh("apps:info", app, key=key), 4)
+    team = new_name("g")
+    has(check(ssh("teams:create", team)), f"Creating the team {team}... done")
+    check(ssh("teams:add", team, name))
+    check(ssh("access:grant", app, f"@{team}", "deploy"))
+    check(ssh("apps:info", app, key=key))
+    has(check(ssh("whoami", key=key)), f"teams {team}")
+    assert check(ssh("teams:info", team, "--json", key=key)).json()["apps"] == [{"app": app, "role": "deploy"}]
+    has(check(ssh("teams:list", key=key)), team)
+    check(ssh("teams:remove", team, name))
+    check(ssh("apps:info", app, key=key), 4)
+    check(ssh("access:revoke", app, f"@{team}"))
+    check(ssh("teams:destroy", team, "--confirm", team))
     second = new_key(name + "b")
     check(ssh("keys:add", "second", key=key, stdin=second.with_suffix(".pub").read_bytes()))
     assert len(check(ssh("keys:list", "--json", key=second)).json()) == 2

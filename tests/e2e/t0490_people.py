@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Who may do what, over real ssh: every command of the server's own table by everybody. New commands are walked as
-they come. Who has a role in one app sees and reaches nothing of another."""
+they come. Who has a role in one app sees and reaches nothing of another. A role through a team is as good as one's own."""
 
 import concurrent.futures
 import itertools
@@ -9,6 +9,7 @@ import harness
 from harness import Repo, check, has, new_app, new_key, new_name, new_user, ssh
 
 ROLES = ["none", "view", "deploy", "operate", "own"]
+TEAM = "team:"  # before a role: of somebody who has it through a team alone
 SURPLUS = ["x"] * 6  # more words than any command takes: who may use it gets as far as its usage line
 WORKERS = 3
 
@@ -17,10 +18,24 @@ def table():
     return [c for c in check(ssh("help", "--json")).json() if not c["local"]]
 
 
-def deploy_key(app, verbs):
+def deploy_key(app, verbs, owner=None):
     key = new_key(new_name("k"))
-    check(ssh("keys:add", "--deploy", app, "--verbs", ",".join(verbs), stdin=key.with_suffix(".pub").read_bytes()))
+    check(ssh("keys:add", "--deploy", app, "--verbs", ",".join(verbs), key=owner, stdin=key.with_suffix(".pub").read_bytes()))
     return key
+
+
+def name_of(key):
+    return check(ssh("whoami", "--json", key=key)).json()["name"]
+
+
+def member(app, role):
+    """A person whose only team has this role in the app; the key's path and the team."""
+    team, key = new_name("g"), new_user(new_name("u"))
+    check(ssh("teams:create", team))
+    check(ssh("teams:add", team, name_of(key)))
+    if role != "none":
+        check(ssh("access:grant", app, f"@{team}", role))
+    return key, team
 
 
 def forms(name, app):
@@ -48,12 +63,12 @@ class Town:
         check(ssh("config:set", "--no-restart", self.theirs, "TOKEN=not-for-others"))
         check(ssh("apps:create", self.mine))
         self.commands = table()
-        self.keys = {}
+        self.keys, self.teams = {}, {}
         for role in ROLES:
             self.keys[role] = new_user(new_name("u"))
             if role != "none":
-                name = check(ssh("whoami", "--json", key=self.keys[role])).json()["name"]
-                check(ssh("access:grant", self.mine, name, role))
+                check(ssh("access:grant", self.mine, name_of(self.keys[role]), role))
+            self.keys[TEAM + role], self.teams[role] = member(self.mine, role)
         self.keys["admin"] = harness.ADMIN_KEY
         bindable = [c["name"] for c in self.commands if c["takes"] and c["role"] in ROLES[:4]]
         self.keys["robot"] = deploy_key(self.mine, ["push", "releases", "logs"])
@@ -64,14 +79,15 @@ class Town:
         """What a denied command must not change."""
         return [check(ssh(*words)).out for app in (self.mine, self.theirs)
                 for words in (["access:list", app, "--json"], ["config:keys", app], ["releases", app, "--json"],
-                              ["builds:list", app, "--json"], ["apps:info", app, "--json"], ["ps:scale", app])]
+                              ["builds:list", app, "--json"], ["apps:info", app, "--json"], ["ps:scale", app],
+                              ["teams:list", "--json"], *(["teams:info", t] for t in self.teams.values()))]
 
 
 town = None
 
 
 def test_walk():
-    """every command by every role, an admin and two deploy keys: at least 200 denials, each with its exit code"""
+    """every command by every role, also through a team, an admin, two deploy keys: 400 denials, each with its exit code"""
     global town
     town = Town()
     before, calls, codes = town.state(), [], []
@@ -83,7 +99,7 @@ def test_walk():
     for c in town.commands:
         form = forms(c["name"], town.mine)
         for who in town.keys:
-            words = next(form) if c["takes"] else [c["name"]]
+            words, role = next(form) if c["takes"] else [c["name"]], who.removeprefix(TEAM)
             if who == "robot":
                 ok = c["name"] in ("releases", "logs", "help", "version", "whoami")
                 code = None if ok else 3
@@ -93,12 +109,13 @@ def test_walk():
             elif who == "admin":
                 code = None
             elif c["takes"]:
-                code = 4 if who == "none" else 3 if ROLES.index(who) < ROLES.index(c["role"]) else None
+                code = 4 if role == "none" else 3 if ROLES.index(role) < ROLES.index(c["role"]) else None
             else:
                 code = 3 if c["admin"] else None
             call(who, words if code else words + SURPLUS, code)
         if c["takes"] and c["admin"]:
             call("own", [c["name"]], 3)
+            call(TEAM + "own", [c["name"]], 3)
     denials = allowed = 0
     for (who, words, r), code in zip(walk(calls), codes):
         if code:
@@ -108,16 +125,15 @@ def test_walk():
             assert r.code != 3 and not (r.code == 4 and "app" in r.err), f"{who}: {words} was to be allowed: {r!r}"
             allowed += 1
     print(f"# {len(town.commands)} commands, {denials} denials, {allowed} allowed")
-    assert denials >= 200 and allowed >= 100, (denials, allowed)
+    assert denials >= 400 and allowed >= 200, (denials, allowed)
     check(ssh("apps:unlock", town.mine))
     assert town.state() == before
 
 
-def test_other_app():
-    """who has deploy in one app sees and reaches nothing of another: each command, builds by number, git, lists"""
-    before, key = town.state(), town.keys["deploy"]
-    calls = [("deploy", key, next(forms(c["name"], town.theirs))) for c in town.commands if c["takes"]]
-    calls += [("deploy", key, [c["name"], str(town.build)]) for c in town.commands if c["takes"] == "build"]
+def other_app(who):
+    before, key = town.state(), town.keys[who]
+    calls = [(who, key, next(forms(c["name"], town.theirs))) for c in town.commands if c["takes"]]
+    calls += [(who, key, [c["name"], str(town.build)]) for c in town.commands if c["takes"] == "build"]
     for who, words, r in walk(calls):
         denied(who, words, r, [4])
         has(r, "not found")
@@ -127,24 +143,86 @@ def test_other_app():
         assert theirs.replace(town.theirs, nowhere) == none, (theirs, none)
     has(ssh("builds:output", town.mine, town.build, key=key), f"build {town.build} not found")
     assert [a["name"] for a in check(ssh("apps:list", "--json", key=key)).json()] == [town.mine]
-    me = check(ssh("whoami", "--json", key=key)).json()["name"]
-    assert {k["user"] for k in check(ssh("keys:list", "--json", key=key)).json()} == {me}
-    denied("deploy", ["audit"], ssh("audit", key=key), [3])
-    denied("deploy", ["keys:add"], ssh("keys:add", "--deploy", town.theirs, key=key,
-                                       stdin=new_key(new_name("k")).with_suffix(".pub").read_bytes()), [4])
+    me = check(ssh("whoami", "--json", key=key)).json()
+    assert {k["user"] for k in check(ssh("keys:list", "--json", key=key)).json()} == {me["name"]}
+    assert [t["name"] for t in check(ssh("teams:list", "--json", key=key)).json()] == me["teams"]
+    for team in town.teams.values():
+        check(ssh("teams:info", team, key=key), 0 if team in me["teams"] else 4)
+    denied(who, ["audit"], ssh("audit", key=key), [3])
+    denied(who, ["keys:add"], ssh("keys:add", "--deploy", town.theirs, key=key,
+                                  stdin=new_key(new_name("k")).with_suffix(".pub").read_bytes()), [4])
     repo = Repo(town.theirs, key=key)
     repo.commit("mine", {"a": "1\n"})
     for r in (repo.push(), repo.git("fetch", "k8s", ok=None), repo.git("ls-remote", "k8s", ok=None)):
         assert r.code == 128 and f"app {town.theirs} not found" in r.err, repr(r)
     assert town.state() == before
-    shown = "".join(ssh(*words, key=key).all for words in (["apps:list"], ["keys:list"], ["help"], ["whoami"]))
+    shown = "".join(ssh(*words, key=key).all for words in (["apps:list"], ["keys:list"], ["help"], ["whoami"], ["teams:list"]))
     assert town.theirs not in shown and "not-for-others" not in shown
+
+
+def test_other_app():
+    """who has deploy in one app sees and reaches nothing of another: each command, builds by number, git, lists"""
+    other_app("deploy")
+
+
+def test_other_app_team():
+    """the same of somebody who has deploy through a team"""
+    other_app(TEAM + "deploy")
+
+
+def test_team_idle():
+    """a member of a team without a role sees and reaches no app"""
+    key, repo = town.keys[TEAM + "none"], Repo(town.mine, key=town.keys[TEAM + "none"])
+    assert check(ssh("apps:list", "--json", key=key)).json() == []
+    assert check(ssh("teams:info", town.teams["none"], "--json", key=key)).json()["apps"] == []
+    repo.commit("mine", {"a": "1\n"})
+    for r in (repo.push(), repo.git("fetch", "k8s", ok=None), repo.git("ls-remote", "k8s", ok=None)):
+        assert r.code == 128 and f"app {town.mine} not found" in r.err, repr(r)
+
+
+def test_team_work():
+    """a member pushes, reads and streams by the team's role; out of the team, all of it is gone at once"""
+    repo = new_app("before")
+    key, team = member(repo.app, "deploy")
+    has(check(ssh("access:list", repo.app)), f"@{team}", f"through @{team}")
+    mine = Repo(repo.app, key=key)
+    mine.git("pull", "-q", "k8s", "main")
+    mine.write(harness.hello("by-a-member"))
+    mine.commit("mine")
+    check(mine.push())
+    harness.page(repo.app, "by-a-member")
+    robot = deploy_key(repo.app, ["push", "fetch", "logs"], key)
+    has(check(ssh("logs", repo.app, key=key)), "web.1")
+    check(ssh("logs", repo.app, key=robot))
+    has(check(ssh("builds:output", repo.app, key=key)), "live")
+    # The highest of what somebody has: their own view takes nothing away.
+    check(ssh("access:grant", repo.app, name_of(key), "view"))
+    has(check(ssh("config:set", repo.app, "A=1", key=key), 3), "yours is deploy")
+    check(ssh("access:revoke", repo.app, name_of(key)))
+    check(ssh("teams:remove", team, name_of(key)))
+    for k in (key, robot):
+        check(ssh("logs", repo.app, key=k), 4)
+        r = Repo(repo.app, key=k, path=mine.path).git("ls-remote", "k8s", ok=None)
+        assert r.code == 128 and f"app {repo.app} not found" in r.err, repr(r)
+    mine.commit("late", empty=True)
+    assert mine.push().code == 128
+    assert check(ssh("apps:list", "--json", key=key)).json() == []
+    assert check(ssh("whoami", "--json", key=key)).json()["teams"] == []
+    check(ssh("teams:info", team, key=key), 4)
+    # Back in it; then the team itself goes.
+    check(ssh("teams:add", team, name_of(key)))
+    check(ssh("apps:rename", repo.app, renamed := new_name()))
+    check(ssh("apps:info", renamed, key=key))
+    check(ssh("teams:destroy", team), 2)
+    check(ssh("teams:destroy", team, "--confirm", team))
+    check(ssh("apps:info", renamed, key=key), 4)
+    assert [r["user"] for r in check(ssh("access:list", renamed, "--json")).json()] == ["admin"]
 
 
 def test_taken_away():
     """a role that was taken away is gone for the next command; a removed user's key is no key"""
     key = town.keys["own"]
-    name = check(ssh("whoami", "--json", key=key)).json()["name"]
+    name = name_of(key)
     check(ssh("apps:info", town.mine, key=key))
     check(ssh("access:revoke", town.mine, name))
     check(ssh("apps:info", town.mine, key=key), 4)

@@ -183,7 +183,7 @@ static void test_help(void **state)
     desk_expect(d, "bert", "version", 0, "slipway " PACKAGE_VERSION);
     desk_expect(d, "bert", "version --json", 0, "{\"version\":\"" PACKAGE_VERSION "\"}\n");
     desk_expect(d, "anna", "whoami", 0, "anna (admin)");
-    desk_expect(d, "bert", "whoami --json", 0, "\"may_create\":true,\"fingerprint\":\"SHA256:test\"");
+    desk_expect(d, "bert", "whoami --json", 0, "\"may_create\":true,\"teams\":[],\"fingerprint\":\"SHA256:test\"");
 }
 
 static void test_usage(void **state)

@@ -133,7 +133,7 @@ static void test_people(void **state)
     desk_expect(d, "bert", "access:grant shop carl admin", 2, "roles are view");
     desk_expect(d, "bert", "access:grant shop nobody view", 4, "no user nobody");
     desk_expect(d, "bert", "access:grant shop carl view --owner", 2, "--owner");
-    desk_expect(d, "bert", "access:list shop --json", 0, "{\"user\":\"carl\",\"role\":\"deploy\",\"owner\":false}");
+    desk_expect(d, "bert", "access:list shop --json", 0, "{\"user\":\"carl\",\"team\":null,\"role\":\"deploy\",\"owner\":false}");
     desk_expect(d, "bert", "access shop", 0, "owner");
     desk_expect(d, "bert", "access:revoke shop bert", 1, "owner");
     desk_expect(d, "bert", "access:revoke shop carl", 0, "done");

@@ -170,12 +170,10 @@ static void test_access(void **state)
     assert_int_equal(r, ROLE_VIEW);
     REFUSED(ERR_FAILED, "owner", access_grant(f->store, f->shop, bert.id, ROLE_VIEW, &err));
     REFUSED(ERR_FAILED, "owner", access_revoke(f->store, f->shop, bert.id, &err));
-    OK(access_list(f->store, f->shop, &v, &n, &err));
+    OK(access_list(f->store, f->shop, false, &v, &n, &err));
     assert_int_equal(n, 2);
-    assert_string_equal(v[1].user, "carl");
-    while (n > 0)
-        free(v[--n].user);
-    free(v);
+    assert_string_equal(v[1].who, "carl");
+    access_rows_free(v, n);
     OK(access_owner(f->store, f->shop, carl.id, &err));
     OK(apps_get(f->store, "shop", &a, &err));
     assert_string_equal(a.owner, "carl");

@@ -12,15 +12,38 @@
 #include <string.h>
 #include <cmocka.h>
 
-static const struct { const char *name; enum role role; } people[] = {
-    { "nobody", ROLE_NONE }, { "viewer", ROLE_VIEW },   { "deployer", ROLE_DEPLOY },
-    { "operator", ROLE_OPERATE }, { "owner", ROLE_OWN },
+static const struct { const char *name; enum role role; const char *team; } people[] = {
+    { "nobody", ROLE_NONE, NULL }, { "viewer", ROLE_VIEW, NULL }, { "deployer", ROLE_DEPLOY, NULL },
+    { "operator", ROLE_OPERATE, NULL }, { "owner", ROLE_OWN, NULL },
+    /* The same by nothing but a team. */
+    { "idler", ROLE_NONE, "t0" }, { "watcher", ROLE_VIEW, "t1" }, { "pusher", ROLE_DEPLOY, "t2" },
+    { "mender", ROLE_OPERATE, "t3" }, { "keeper", ROLE_OWN, "t4" },
 };
+
+static void member_add(struct desk *d, const char *name, enum role role, const char *team)
+{
+    struct user u;
+    struct team t;
+
+    desk_user(d, name, ROLE_NONE);
+    OK(users_get(d->f->store, name, &u, &err));
+    OK(teams_create(d->f->store, team, &err));
+    OK(teams_get(d->f->store, team, &t, &err));
+    OK(team_add(d->f->store, t.id, u.id, &err));
+    if (role != ROLE_NONE)
+        OK(team_grant(d->f->store, d->f->shop, t.id, role, &err));
+    user_release(&u);
+    team_release(&t);
+}
 
 static void people_add(struct desk *d)
 {
-    for (size_t i = 0; i < countof(people); i++)
-        desk_user(d, people[i].name, people[i].role);
+    for (size_t i = 0; i < countof(people); i++) {
+        if (people[i].team != NULL)
+            member_add(d, people[i].name, people[i].role, people[i].team);
+        else
+            desk_user(d, people[i].name, people[i].role);
+    }
     desk_user(d, "stranger", ROLE_NONE); /* an owner, but of another app */
     desk_expect(d, "anna", "apps:create blog", 0, NULL);
     desk_expect(d, "anna", "access:grant blog stranger own", 0, NULL);
@@ -30,7 +53,7 @@ static void fingerprint_of_state(struct desk *d, char ret[256])
 {
     int64_t n = 0, m = 0, k = 0;
 
-    assert_int_equal(store_int(d->f->store, &n, NULL, "SELECT count(*) FROM access", ""), 1);
+    assert_int_equal(store_int(d->f->store, &n, NULL, "SELECT count(*) FROM roles", ""), 1);
     assert_int_equal(store_int(d->f->store, &m, NULL, "SELECT sum(config_version) + count(lock_reason) + sum(deleting) "
                                "FROM apps", ""), 1);
     assert_int_equal(store_int(d->f->store, &k, NULL, "SELECT count(*) + count(CASE WHEN cancel = 1 THEN 1 END) "
