@@ -186,8 +186,11 @@ const struct conf_setting conf_settings[] = {
       "Memory that is reserved for each process. Empty: none." },
     { "release", "memory_limit", CONF_STRING, AT(memory_limit), "512Mi", NULL, 0, 0,
       "Memory above which a process is ended. Empty: no limit." },
-    { "release", "revision_history", CONF_INT, AT(revision_history), "3", NULL, 0, 100,
-      "Old ReplicaSets that Kubernetes keeps for each process type." },
+    { "release", "revision_history", CONF_INT, AT(revision_history), "10", NULL, 0, 100,
+      "Images of an app that are kept beside the live one, so that it can be rolled back to them: those that were live last. "
+      "After each release, others are deleted in the registries, where these allow it, and on the Docker engine that apps run "
+      "on. A registry frees the space when it collects its garbage (Docker's by docker-registry garbage-collect, while nothing "
+      "is pushed). It is also the number of old ReplicaSets that Kubernetes keeps for each process type." },
     { "release", "run_uid", CONF_INT, AT(run_uid), "1000", NULL, 1, INT_MAX,
       "Numeric user that the processes run as." },
     { "release", "max_restarts", CONF_INT, AT(max_restarts), "2", NULL, 1, 100,

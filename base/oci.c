@@ -417,17 +417,19 @@ static int fetch_token(struct oci *o, const char *scope, struct err *err)
 }
 
 /* "scope=…" for the token server; a repository's name needs no more encoding than its colons. */
-static char *make_scope(const char *repository, bool push, const char *mount)
+static char *make_scope(const char *repository, enum oci_access access, const char *mount)
 {
+    static const char *const more[] = { [OCI_PULL] = "", [OCI_PUSH] = "%2Cpush", [OCI_DELETE] = "%2Cdelete" };
+
     if (repository[0] == '\0')
         return xstrdup("");
     if (mount != NULL)
         return xasprintf("scope=repository%%3A%s%%3Apull%s&scope=repository%%3A%s%%3Apull", repository,
-                         push ? "%2Cpush" : "", mount);
-    return xasprintf("scope=repository%%3A%s%%3Apull%s", repository, push ? "%2Cpush" : "");
+                         more[access], mount);
+    return xasprintf("scope=repository%%3A%s%%3Apull%s", repository, more[access]);
 }
 
-int oci_authorize(struct oci *o, const char *repository, bool push, const char *mount, struct vec *headers,
+int oci_authorize(struct oci *o, const char *repository, enum oci_access access, const char *mount, struct vec *headers,
                   struct err *err)
 {
     cleanup_free char *scope = NULL, *line = NULL;
@@ -443,7 +445,7 @@ int oci_authorize(struct oci *o, const char *repository, bool push, const char *
         }
         return 0;
     }
-    scope = make_scope(repository, push, mount);
+    scope = make_scope(repository, access, mount);
     for (int tries = 0; tries < 2; tries++) {
         for (size_t i = 0; i < o->n_tokens; i++) {
             /* A token that was just fetched is used even where it is said to have run out. */
@@ -462,7 +464,7 @@ int oci_authorize(struct oci *o, const char *repository, bool push, const char *
     return 0;
 }
 
-int oci_do(struct oci *o, const char *repository, bool push, const char *mount, const struct http_request *q,
+int oci_do(struct oci *o, const char *repository, enum oci_access access, const char *mount, const struct http_request *q,
            struct http_response *r, struct err *err)
 {
     for (int tries = 0;; tries++) {
@@ -471,7 +473,7 @@ int oci_do(struct oci *o, const char *repository, bool push, const char *mount, 
 
         for (size_t i = 0; q->headers != NULL && i < q->headers->n; i++)
             vec_add(&headers, q->headers->v[i]);
-        if (oci_authorize(o, repository, push, mount, &headers, err) < 0)
+        if (oci_authorize(o, repository, access, mount, &headers, err) < 0)
             return -1;
         authorized.headers = &headers;
         if (send_patiently(o, &authorized, r, err) < 0)
@@ -491,7 +493,7 @@ int oci_check(struct oci *o, struct err *err)
     int rc;
 
     http_response_init(&r);
-    rc = oci_do(o, "", false, NULL, &q, &r, err);
+    rc = oci_do(o, "", OCI_PULL, NULL, &q, &r, err);
     if (rc == 0 && r.status == 404)
         rc = err_set(err, ERR_FAILED, "%s is no OCI registry: it has no /v2/", o->registry);
     else if (rc == 0 && r.status != 200)

@@ -66,6 +66,11 @@ int oci_manifest_head(struct oci *o, const char *repository, const char *ref, ch
 int oci_manifest_put(struct oci *o, const char *repository, const char *ref, const struct oci_manifest *m,
                      struct err *err);
 
+/* Deletes a manifest or index by its digest, for good ("Deleting Manifests" of the specification); the space is free when
+ * the registry has collected its garbage. 1: it is not there any more; 0: this registry deletes nothing (405), as many are
+ * set up; -1. */
+int oci_manifest_delete(struct oci *o, const char *repository, const char *digest, struct err *err);
+
 /* Gives an image that the registry has another tag. */
 int oci_tag(struct oci *o, const char *repository, const char *digest, const char *tag, struct err *err);
 
@@ -97,9 +102,13 @@ char *oci_url(const struct oci *o, const char *repository, const char *fmt, ...)
  * host over plain http. *ret_same: it is this registry, which may see the login. The caller frees. */
 char *oci_location(const struct oci *o, const char *location, bool *ret_same, struct err *err);
 
+/* What a request does with a repository: the actions that a token server is asked for (distribution's "Token Scope
+ * Documentation"). */
+enum oci_access { OCI_PULL, OCI_PUSH, OCI_DELETE };
+
 /* Adds the Authorization header for the repository, where a login is known to be needed; asks for a token
  * where there is none yet. mount (NULL: none) is a second repository to read from. */
-int oci_authorize(struct oci *o, const char *repository, bool push, const char *mount, struct vec *headers,
+int oci_authorize(struct oci *o, const char *repository, enum oci_access access, const char *mount, struct vec *headers,
                   struct err *err);
 
 /* Learns from a 401 how to log in, and forgets the tokens: then authorize and send again, once. */
@@ -108,7 +117,7 @@ int oci_challenged(struct oci *o, const struct http_response *r, struct err *err
 /* Authorizes q, sends it and waits; sends it again after a 401, and some times where there was no answer, a 429 or
  * a 502 to 504 (within seconds, or when the registry says). Any status is success; q->headers, where set, must not
  * hold Authorization. A body from a callback can't be sent twice: send that as deployer/blob.c does. */
-int oci_do(struct oci *o, const char *repository, bool push, const char *mount, const struct http_request *q,
+int oci_do(struct oci *o, const char *repository, enum oci_access access, const char *mount, const struct http_request *q,
            struct http_response *r, struct err *err);
 
 /* Waits until some call of this client, or of one that shares its driver, moved, or timeout_ms (at most a second

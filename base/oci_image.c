@@ -78,7 +78,7 @@ int oci_manifest_get(struct oci *o, const char *repository, const char *ref, str
 
     add_accept(&headers);
     http_response_init(&r);
-    rc = oci_do(o, repository, false, NULL, &q, &r, err);
+    rc = oci_do(o, repository, OCI_PULL, NULL, &q, &r, err);
     if (rc == 0 && r.status != 200) {
         cleanup_free char *what = xasprintf("image %s", ref);
         rc = oci_refused(o, repository, what, &r, err);
@@ -101,7 +101,7 @@ int oci_manifest_head(struct oci *o, const char *repository, const char *ref, ch
 
     add_accept(&headers);
     http_response_init(&r);
-    rc = oci_do(o, repository, false, NULL, &q, &r, err);
+    rc = oci_do(o, repository, OCI_PULL, NULL, &q, &r, err);
     digest = http_header(&r, "docker-content-digest");
     if (rc == 0 && r.status != 200) {
         cleanup_free char *what = xasprintf("image %s", ref);
@@ -131,13 +131,32 @@ int oci_manifest_put(struct oci *o, const char *repository, const char *ref, con
 
     vec_addf(&headers, "Content-Type: %s", m->media_type);
     http_response_init(&r);
-    rc = oci_do(o, repository, true, NULL, &q, &r, err);
+    rc = oci_do(o, repository, OCI_PUSH, NULL, &q, &r, err);
     digest = http_header(&r, "docker-content-digest");
     if (rc == 0 && r.status != 201)
         rc = oci_refused(o, repository, "the manifest", &r, err);
     else if (rc == 0 && digest != NULL && strcmp(digest, m->digest) != 0)
         rc = err_set(err, ERR_FAILED, "registry %s stored %s as %s", oci_registry(o), m->digest,
                      digest_valid(digest) ? digest : "something else");
+    http_response_release(&r);
+    return rc;
+}
+
+int oci_manifest_delete(struct oci *o, const char *repository, const char *digest, struct err *err)
+{
+    cleanup_free char *url = oci_url(o, repository, "manifests/%s", digest);
+    struct http_request q = { .method = "DELETE", .url = url };
+    struct http_response r;
+    int rc;
+
+    http_response_init(&r);
+    rc = oci_do(o, repository, OCI_DELETE, NULL, &q, &r, err);
+    if (rc == 0 && (r.status == 202 || r.status == 404)) {
+        rc = 1;
+    } else if (rc == 0 && r.status != 405) {
+        cleanup_free char *what = xasprintf("the deletion of image %s", digest);
+        rc = oci_refused(o, repository, what, &r, err);
+    }
     http_response_release(&r);
     return rc;
 }
@@ -164,7 +183,7 @@ int oci_blob_head(struct oci *o, const char *repository, const char *digest, int
     int rc;
 
     http_response_init(&r);
-    rc = oci_do(o, repository, false, NULL, &q, &r, err);
+    rc = oci_do(o, repository, OCI_PULL, NULL, &q, &r, err);
     if (rc == 0 && r.status == 200) {
         length = http_header(&r, "content-length");
         if (ret_size != NULL)
@@ -186,7 +205,7 @@ int oci_blob_get(struct oci *o, const char *repository, const char *digest, stru
     int rc;
 
     http_response_init(&r);
-    rc = oci_do(o, repository, false, NULL, &q, &r, err);
+    rc = oci_do(o, repository, OCI_PULL, NULL, &q, &r, err);
     if (rc == 0 && r.status != 200) {
         cleanup_free char *what = xasprintf("blob %s", digest);
         rc = oci_refused(o, repository, what, &r, err);

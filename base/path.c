@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define READ_CHUNK 65536
+#define SHARED_MODE 0660 /* the roles share a group */
 
 int path_read(const char *path, struct buf *b, struct err *err)
 {
@@ -194,6 +195,21 @@ int path_remove_all(const char *path, struct err *err)
     if (rmdir(path) < 0 && errno != ENOENT)
         return err_errno(err, "cannot remove %s", path);
     return 0;
+}
+
+int path_open_shared(const char *path, struct err *err)
+{
+    int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW;
+    int fd = open(path, flags);
+
+    if (fd < 0 && errno == ENOENT) {
+        fd = open(path, flags | O_CREAT | O_EXCL, SHARED_MODE);
+        if (fd >= 0)
+            (void) fchmod(fd, SHARED_MODE);
+        else if (errno == EEXIST) /* another was faster */
+            fd = open(path, flags);
+    }
+    return fd >= 0 ? fd : err_errno(err, "cannot open %s", path);
 }
 
 bool path_exists(const char *path)

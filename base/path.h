@@ -20,6 +20,10 @@ int path_mkdir(const char *path, mode_t mode, struct err *err);
 /* Removes a folder and all below it; follows no symlink, crosses no mount. Missing is fine. */
 int path_remove_all(const char *path, struct err *err);
 
+/* Opens a file of the state folder that several roles write to, for reading and writing. Whoever makes it gives it its mode,
+ * past the umask, for the others. The descriptor, or -1. */
+int path_open_shared(const char *path, struct err *err);
+
 /* True where the path exists (symlinks followed). */
 bool path_exists(const char *path);
 

@@ -3,6 +3,7 @@
 #include "base/wake.h"
 
 #include "base/mem.h"
+#include "base/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,27 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define WAKE_MODE 0660 /* the roles share a group */
-
-/* Opens the file. Whoever makes it gives it its mode, past the umask, for the others to touch it. */
-static int wake_file(const char *path, struct err *err)
-{
-    int flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW;
-    int fd = open(path, flags);
-
-    if (fd < 0 && errno == ENOENT) {
-        fd = open(path, flags | O_CREAT | O_EXCL, WAKE_MODE);
-        if (fd >= 0)
-            (void) fchmod(fd, WAKE_MODE);
-        else if (errno == EEXIST) /* another was faster */
-            fd = open(path, flags);
-    }
-    return fd >= 0 ? fd : err_errno(err, "cannot open %s", path);
-}
-
 int wake_touch(const char *path, struct err *err)
 {
-    cleanup_close int fd = wake_file(path, err);
+    cleanup_close int fd = path_open_shared(path, err);
 
     if (fd < 0)
         return -1;
@@ -50,7 +33,7 @@ int wake_open(struct err *err)
 
 int wake_watch(int fd, const char *path, struct err *err)
 {
-    cleanup_close int file = wake_file(path, err);
+    cleanup_close int file = path_open_shared(path, err);
     int watch;
 
     if (file < 0)

@@ -87,7 +87,7 @@ static int mount_blob(const struct mount *m, const char *digest, struct err *err
     int rc;
 
     http_response_init(&r);
-    rc = oci_do(m->o, m->to, true, m->from, &q, &r, err);
+    rc = oci_do(m->o, m->to, OCI_PUSH, m->from, &q, &r, err);
     if (rc == 0)
         rc = r.status == 201 ? 1 : 0;
     http_response_release(&r);

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DIGEST_SHOWN 15 /* "sha256:" and eight digits */
 
@@ -25,6 +26,7 @@ static int make_release(struct work *w, const char *digest, const char *processe
                      w->hash[0] != '\0' ? w->hash : NULL, reused_from, &release, err) != 0)
         return -1;
     w->built = true;
+    (void) close(steal_fd(w->images));
     log_info("built %s@%s%s", w->image, digest, reused_from != 0 ? " (reused)" : "");
     return 0;
 }

@@ -52,6 +52,7 @@ struct work {
     char *lifecycle;         /* image of the five phases; NULL: pack's choice */
     char *volume;            /* of the app's cache; set with the lock */
     int lock;                /* of the app's cache volume; -1: not held */
+    int images;              /* of the app's images in the registry, until the release's row names this one; -1 */
     struct config_set vars;  /* build scope, opened */
     struct procfile procfile;
     char hash[CACHE_HASH_SIZE]; /* "": not known */

@@ -137,6 +137,7 @@ static void close_parts(struct work *w)
     free(w->lifecycle);
     free(w->volume);
     cleanup_close_p(&w->lock);
+    cleanup_close_p(&w->images);
 }
 
 /* While this push waited, another one may have gone live that it does not contain. A forced push is one that
@@ -207,6 +208,9 @@ static int do_build(struct work *w, int *ret_code, struct err *err)
         return -1;
     if (cache_hash(w->conf, w->docker, w->build.tree, &w->vars, w->hash, &why) < 0)
         log_warn("the build's inputs cannot be compared: %s", why.msg);
+    w->images = images_hold(w->store, w->build.app_id, err);
+    if (w->images < 0)
+        return -1;
     rc = work_reuse(w, err);
     if (rc != 0)
         return rc > 0 ? 0 : -1;
@@ -351,7 +355,7 @@ static int worker_open(struct work *w, struct err *err)
 
 int build_worker_main(const struct conf *c)
 {
-    struct work w = { .conf = c, .wake_fd = -1, .lock = -1, .parent = getppid() };
+    struct work w = { .conf = c, .wake_fd = -1, .lock = -1, .images = -1, .parent = getppid() };
     struct err err = ERR_INIT;
     int rc = worker_open(&w, &err);
 

@@ -59,6 +59,20 @@ void check_program(struct check *k, const char *what, const char *program, const
         check_ok(k, what, "%.*s", (int) strcspn(buf_str(&said), "\n"), buf_str(&said));
 }
 
+/* What to say of a registry that keeps the images of all releases. It is asked to delete one that it can't have. */
+static const char *deletes(struct oci *oci, const char *host)
+{
+    static const char none[] = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+    const char *prefix = strchr(host, '/');
+    cleanup_free char *repository = xasprintf("%s%sslipway-check", prefix != NULL ? prefix + 1 : "", prefix != NULL ? "/" : "");
+    struct err err = ERR_INIT;
+    int rc = oci_manifest_delete(oci, repository, none, &err);
+
+    if (rc == 0)
+        return "; it deletes nothing, so images of old releases stay (revision_history)";
+    return rc < 0 && err.code == ERR_DENIED ? "; the login may not delete, so images of old releases stay (revision_history)" : "";
+}
+
 void check_registry(struct check *k, const char *what, const char *host, bool insecure, const char *ca,
                     const char *auth, const char *todo)
 {
@@ -76,7 +90,7 @@ void check_registry(struct check *k, const char *what, const char *host, bool in
     if (oci == NULL || oci_check(oci, &err) < 0)
         check_missing(k, what, &err, todo);
     else
-        check_ok(k, what, "%s%s", host, insecure ? " (plain HTTP)" : "");
+        check_ok(k, what, "%s%s%s", host, insecure ? " (plain HTTP)" : "", deletes(oci, host));
     if (oci != NULL)
         oci_free(oci);
 }

@@ -83,7 +83,7 @@ static int start_destination(struct transfer *t, bool login, struct http_request
 {
     const struct blob_copy *c = t->copy;
 
-    if (login && oci_authorize(c->to, c->to_repository, true, c->mount ? c->from_repository : NULL, headers,
+    if (login && oci_authorize(c->to, c->to_repository, OCI_PUSH, c->mount ? c->from_repository : NULL, headers,
                                err) < 0)
         return -1;
     q->headers = headers;
@@ -188,7 +188,7 @@ static int start_source(struct transfer *t, struct err *err)
     t->from = t->received;
     t->at = -1;
     t->down_paused = false;
-    if (oci_authorize(c->from, c->from_repository, false, NULL, &headers, err) < 0)
+    if (oci_authorize(c->from, c->from_repository, OCI_PULL, NULL, &headers, err) < 0)
         return -1;
     t->down = http_start(oci_http(c->from), &q, &t->source, err);
     return t->down != NULL ? 0 : oci_down(c->from, err);

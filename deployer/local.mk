@@ -23,6 +23,7 @@ deployer_libdeployer_a_SOURCES += \
     deployer/release.c deployer/release.h \
     deployer/release_restore.c deployer/release_run.h deployer/release_postdeploy.c deployer/release_steps.c \
     deployer/release_log.c deployer/release_log.h \
+    deployer/retention.c deployer/retention.h \
     deployer/remove.c deployer/remove.h \
     deployer/step.c deployer/step.h \
     deployer/worker.c

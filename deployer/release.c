@@ -192,7 +192,7 @@ static int target_choose(struct run *r, struct err *err)
 
 int release_run(const struct release_worker *w, struct release *release, struct err *err)
 {
-    struct run r = { .w = w, .release = release };
+    struct run r = { .w = w, .release = release, .images = -1 };
     cleanup_free char *path = store_release_log(w->store, release->id);
     int rc = -1;
 
@@ -210,6 +210,9 @@ int release_run(const struct release_worker *w, struct release *release, struct 
     config_set_release(&r.config);
     vec_release(&r.suspended);
     release_log_close(&r.log);
+    if (rc == 0 && r.images >= 0)
+        w->retain(w->conf, w->store, &r.app, r.images);
+    cleanup_close_p(&r.images);
     app_release(&r.app);
     free(r.url);
     return rc;

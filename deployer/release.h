@@ -16,6 +16,9 @@ struct release_worker {
     target_find_fn *find;      /* target_find, or a test's */
     /* publish_image, or what a test puts in its place. */
     int (*publish)(const struct publish *p, char **ret_image, struct err *err);
+    /* Removes the app's images that are beyond the kept ones, after a release is live; NULL: it isn't done. lock: of
+     * images_claim. */
+    void (*retain)(const struct conf *c, struct store *s, const struct app *a, int lock);
     struct pulse *pulse;       /* begun */
 };
 

@@ -22,6 +22,7 @@ struct run {
     struct err failure;          /* why the release has failed */
     bool canceled;
     char *url;
+    int images;                  /* lock on the app's images from before it is live on; -1 */
 };
 
 /* Opens the target where that hasn't been done. */

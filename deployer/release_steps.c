@@ -10,6 +10,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 static double seconds(int64_t ms)
 {
@@ -113,6 +114,7 @@ static int published_write(struct run *r, struct err *err)
 int step_publish(struct run *r, struct err *err)
 {
     struct release *rel = r->release;
+    cleanup_close int images = -1;
     uint64_t start = loop_now();
     char *image = NULL;
     struct publish p;
@@ -120,6 +122,9 @@ int step_publish(struct run *r, struct err *err)
     if (image_resolve(r, err) < 0)
         return err_wrap(err, "the image can't be had");
     p = publish_of(r);
+    images = images_hold(r->w->store, r->app.id, err);
+    if (images < 0)
+        return -1;
     if (r->w->publish(&p, &image, err) < 0)
         return err_wrap(err, "the image can't be published");
     free(rel->image);
@@ -331,7 +336,13 @@ int step_finish(struct run *r, struct err *err)
     run_prune(r, rel->id);
     /* Before the row: who follows stops reading when the row has ended. */
     say_live(r);
+    /* Before the next build may begin, which could make one of the images that are to go. Where one runs already, beside a
+     * change of config, the next release does it. */
+    if (r->w->retain != NULL)
+        r->images = images_claim(r->w->store, r->app.id, NULL);
     if (releases_live(r->w->store, r->w->me, rel->id, r->url, rel->rollout_ms, err) < 0) {
+        if (r->images >= 0)
+            (void) close(steal_fd(r->images));
         release_log_sayf(&r->log, " !     It could not be written down and is tried again: %s", err->msg);
         return -1;
     }

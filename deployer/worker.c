@@ -8,6 +8,7 @@
 #include "deployer/pulse.h"
 #include "deployer/release.h"
 #include "deployer/remove.h"
+#include "deployer/retention.h"
 #include "sql/tables.h"
 
 #include <inttypes.h>
@@ -42,7 +43,7 @@ static void set_number(enum log_field field, int64_t n)
 static int do_release(struct worker *w, struct release *r, struct err *err)
 {
     struct release_worker rw = { .conf = w->conf, .store = w->store, .me = &w->me, .find = target_find,
-                                 .publish = publish_image, .pulse = &w->pulse };
+                                 .publish = publish_image, .retain = retention_run, .pulse = &w->pulse };
     int rc;
 
     report_busy();

@@ -130,14 +130,15 @@ static json_t *formation_object(const struct formation *f)
 
 json_t *release_json(const struct release *r)
 {
-    return json_pack("{s:I, s:s, s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+    return json_pack("{s:I, s:s, s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "version",
                      (json_int_t) r->version, "state", release_state_name(r->state), "description",
                      show_json_text(r->description), "user", r->user, "commit", show_json_text(r->commit), "digest",
                      show_json_text(r->digest[0] != '\0' ? r->digest : NULL), "image", show_json_text(r->image),
                      "config_version", (json_int_t) r->config_version,
                      "formation", formation_object(&r->formation), "reason", show_json_text(r->reason), "url",
                      show_json_text(r->url), "target", show_json_text(r->target[0] != '\0' ? r->target : NULL), "build", r->build_id != 0 ? json_integer(r->build_id) : json_null(),
-                     "created_at", show_json_time(r->created_at), "ended_at", show_json_time(r->ended_at));
+                     "created_at", show_json_time(r->created_at), "ended_at", show_json_time(r->ended_at),
+                     "image_kept", (int) !r->image_gone);
 }
 
 static void release_row(struct table *t, const struct release *r)

@@ -152,6 +152,7 @@ static void info_print(struct command_ctx *c, const struct info *i)
     line(&t, "Commit:", r->commit);
     line(&t, "Digest:", r->digest);
     line(&t, "Image:", r->image);
+    line(&t, "", r->image_gone ? "It isn't kept any more (revision_history)" : NULL);
     line(&t, "Target:", r->target);
     line(&t, "Processes:", formation);
     config_lines(&t, i);

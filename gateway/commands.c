@@ -378,7 +378,8 @@ const struct command commands[] = {
       cmd_releases_retry },
     { "rollback", "releases:rollback", CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP [VERSION]",
       "Release an earlier release again: its image, config and scale",
-      "Without a version, the one that was live before. Nothing is built.\n\n"
+      "Without a version, the one that was live before. Nothing is built. The server keeps the images that were live last (10,\n"
+      "unless slipway.conf(5) says otherwise: revision_history); to go back further, push the commit again.\n\n"
       "    rollback shop v7",
       cmd_rollback },
     { "run", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE,

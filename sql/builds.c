@@ -165,7 +165,7 @@ int builds_find_input(struct store *s, const char *input_hash, struct build *ret
     int rc;
 
     if (store_prepare(s, &st, err, BUILD_COLUMNS "WHERE b.input_hash = ? AND b.image IS NOT NULL "
-                      "AND b.digest IS NOT NULL ORDER BY b.id DESC LIMIT 1", "s", input_hash) != 0)
+                      "AND b.digest IS NOT NULL AND b.image_gone = 0 ORDER BY b.id DESC LIMIT 1", "s", input_hash) != 0)
         return -1;
     rc = build_one(s, st, ret, err);
     if (rc == 0)
@@ -271,6 +271,7 @@ static int builds_built_in(struct store *s, const struct lease *me, int64_t id, 
                            const char *processes_json, const char *input_hash, int64_t reused_from,
                            int64_t *ret_release_id, struct err *err)
 {
+    int64_t app_id;
     struct build b;
     bool plan;
     int rc = 0;
@@ -278,6 +279,7 @@ static int builds_built_in(struct store *s, const struct lease *me, int64_t id, 
     if (leased_held(s, LEASED_BUILD, id, me, err) != 0 || builds_get(s, id, &b, err) != 0)
         return -1;
     plan = b.plan;
+    app_id = b.app_id;
     *ret_release_id = 0;
     if (!plan)
         rc = release_from_build(s, &b, image, digest, processes_json, ret_release_id, err);
@@ -288,6 +290,8 @@ static int builds_built_in(struct store *s, const struct lease *me, int64_t id, 
                    "reused_from = nullif(?, 0), exit_code = 0, built_at = ?, release_id = nullif(?, 0) WHERE id = ?",
                    "ssssiiii", image, digest, processes_json, input_hash, reused_from, store_now(), *ret_release_id,
                    id) != 0)
+        return -1;
+    if (image_is_there(s, app_id, digest, err) != 0)
         return -1;
     return plan ? build_move(s, id, BUILD_CANCELED, "planned only", err) : build_move(s, id, BUILD_BUILT, NULL, err);
 }

@@ -46,6 +46,9 @@ int release_cancel_in(struct store *s, int64_t id, const char *why, struct err *
  * ERR_FAILED, ERR_BUSY otherwise. */
 int unreleased_check(struct store *s, const struct app *a, struct err *err);
 
+/* The app's image is in the registry (again). */
+int image_is_there(struct store *s, int64_t app_id, const char *digest, struct err *err);
+
 /* A new release row, pending, with the app's next version. */
 struct release_row {
     int64_t app_id, build_id, user_id; /* 0: NULL */

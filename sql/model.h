@@ -166,6 +166,7 @@ struct release {
     bool down;               /* it failed because a part did not answer: ERR_DOWN */
     char *target;            /* where it runs; "" until its worker begins. Another than the app's: it moves the app */
     char *rename_to;         /* the app's name from then on; NULL: the one that it has */
+    bool image_gone;         /* the registry's copy is removed, or about to be */
     int64_t publish_ms, command_ms, apply_ms, rollout_ms; /* -1: not measured */
     int64_t created_at, started_at, ended_at;
 };

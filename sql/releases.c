@@ -11,7 +11,7 @@
     "r.description, r.commit_id, r.source_image, r.digest, r.image, r.config_version, r.formation, r.processes, " \
     "r.run_release_command, r.command_done, r.cancel, r.manifests, r.state, r.attempts, r.step, r.reason, r.url, " \
     "r.publish_ms, r.command_ms, r.apply_ms, r.rollout_ms, r.created_at, r.started_at, r.ended_at, " \
-    "r.app_json, r.postdeploy_done, r.target, r.image_ref, r.rename_to, r.down FROM releases r JOIN apps a ON a.id = r.app_id "
+    "r.app_json, r.postdeploy_done, r.target, r.image_ref, r.rename_to, r.down, r.image_gone FROM releases r JOIN apps a ON a.id = r.app_id "
 
 static int64_t ms_column(sqlite3_stmt *st, int column)
 {
@@ -62,6 +62,7 @@ static int release_fill(sqlite3_stmt *st, struct release *r, struct err *err)
     r->image_ref = store_text(st, 34);
     r->rename_to = store_text(st, 35);
     r->down = sqlite3_column_int(st, 36) != 0;
+    r->image_gone = sqlite3_column_int(st, 37) != 0;
     return 0;
 }
 
@@ -81,7 +82,8 @@ int releases_get(struct store *s, int64_t id, struct release *ret, struct err *e
 int releases_of_digest(struct store *s, int64_t app_id, const char *digest, int64_t *ret_id, struct err *err)
 {
     *ret_id = 0;
-    return store_int(s, ret_id, err, "SELECT id FROM releases WHERE app_id = ? AND digest = ? AND state IN ('live', 'superseded') "
+    return store_int(s, ret_id, err, "SELECT id FROM releases WHERE app_id = ? AND digest = ? AND image_gone = 0 "
+                     "AND state IN ('live', 'superseded') "
                      "ORDER BY id DESC LIMIT 1", "is", app_id, digest) < 0 ? -1 : 0;
 }
 
@@ -252,6 +254,8 @@ static int releases_create_in(struct store *s, const struct release_new *n, int6
         rc = rename_check(s, &a, n->rename_to, err);
     if (rc == 0 && from.app_id != a.id)
         rc = err_set(err, ERR_NOT_FOUND, "that release is not one of %s", a.name);
+    if (rc == 0)
+        rc = image_gone_check(&from, err);
     if (rc == 0)
         rc = create_from(s, n, &a, &from, ret_id, ret_version, err);
     release_release(&from);

@@ -180,8 +180,20 @@ int releases_resolved(struct store *s, const struct lease *me, int64_t id, const
 int releases_published(struct store *s, const struct lease *me, int64_t id, const char *image, int64_t ms,
                        struct err *err)
 {
-    return held_update(s, me, id, err, "UPDATE releases SET image = ?, publish_ms = ? WHERE id = ?", "sii", image, ms,
-                       id);
+    struct release r;
+    bool own;
+    int rc;
+
+    if (store_enter(s, &own, err) != 0)
+        return -1;
+    rc = held_update(s, me, id, err, "UPDATE releases SET image = ?, publish_ms = ? WHERE id = ?", "sii", image, ms, id);
+    if (rc == 0)
+        rc = releases_get(s, id, &r, err);
+    if (rc == 0) {
+        rc = image_is_there(s, r.app_id, r.digest, err);
+        release_release(&r);
+    }
+    return store_leave(s, own, rc, err);
 }
 
 int releases_command_done(struct store *s, const struct lease *me, int64_t id, int64_t ms, struct err *err)

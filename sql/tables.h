@@ -220,7 +220,7 @@ struct release_new {
 /* Inside the caller's transaction, or its own where none is open. */
 int releases_create(struct store *s, const struct release_new *r, int64_t *ret_id, int64_t *ret_version, struct err *err);
 int releases_get(struct store *s, int64_t id, struct release *ret, struct err *err);
-/* The app's newest release of this image that was live; *ret_id 0: there is none. */
+/* The app's newest release of this image that was live and whose image is kept; *ret_id 0: there is none. */
 int releases_of_digest(struct store *s, int64_t app_id, const char *digest, int64_t *ret_id, struct err *err);
 int releases_get_version(struct store *s, int64_t app_id, int64_t version, struct release *ret, struct err *err);
 int releases_list(struct store *s, int64_t app_id, int limit, struct release **ret, size_t *ret_n, struct err *err);
@@ -247,6 +247,22 @@ int releases_live(struct store *s, const struct lease *me, int64_t id, const cha
 int releases_failed(struct store *s, const struct lease *me, int64_t id, bool canceled, const char *reason, struct err *err);
 int releases_hand_back(struct store *s, const struct lease *me, int64_t id, struct err *err);
 int releases_cancel(struct store *s, int64_t id, const char *who, struct err *err);
+
+/* --- images.c: which images of an app are kept in the registry. `history`: how many that were live before the live one */
+/* Adds the digests that the app may still need. */
+int images_kept(struct store *s, int64_t app_id, int history, struct vec *ret, struct err *err);
+/* Adds the digests that it needs no more to *ret (some of them, where there are very many) and those that it needs to
+ * *ret_kept. Of the first no release can be made from now on, until one is built or published anew. */
+int images_take(struct store *s, int64_t app_id, int history, struct vec *ret_kept, struct vec *ret, struct err *err);
+/* What came of it: it is gone, or stays as it was. */
+int images_mark(struct store *s, int64_t app_id, const char *digest, bool gone, struct err *err);
+/* ERR_FAILED where the release's image was taken, with what to do instead. */
+int image_gone_check(const struct release *r, struct err *err);
+/* Nothing of the app's images is removed while this descriptor is open (-1: err): for who makes one, up to the row that
+ * names it. Waits for a removal that is at it. */
+int images_hold(struct store *s, int64_t app_id, struct err *err);
+/* The same for who removes: nobody makes one. -1 with ERR_BUSY where somebody does. */
+int images_claim(struct store *s, int64_t app_id, struct err *err);
 
 /* --- targets.c */
 /* Apps that had begun a release before they had a target get this one; the first start after an upgrade does it. */

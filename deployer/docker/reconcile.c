@@ -298,27 +298,19 @@ static void on_gone(void *arg, const char *name)
     cleanup_vec struct vec keep = VEC_INIT;
     cleanup_free char *repository = NULL;
     struct err err = ERR_INIT;
-    struct release *v = NULL, live;
+    struct release live;
     struct app app;
-    size_t n = 0;
     int rc;
 
     if (apps_get_handle(r->store, name, &app, NULL) < 0)
         return;
     rc = app.live_release_id != 0 ? releases_get(r->store, app.live_release_id, &live, NULL) : -1;
-    if (rc == 0 && live.image != NULL) {
+    if (rc == 0 && live.image != NULL)
         repository = xstrndup(live.image, strcspn(live.image, "@"));
-        vec_add(&keep, live.digest);
-    }
     if (rc == 0)
         release_release(&live);
     if (repository != NULL &&
-        releases_list(r->store, app.id, (int) r->conf->revision_history + 1, &v, &n, &err) == 0) {
-        for (size_t i = 0; i < n; i++) {
-            vec_add(&keep, v[i].digest);
-            release_release(&v[i]);
-        }
-        free(v);
+        images_kept(r->store, app.id, (int) r->conf->revision_history, &keep, &err) == 0) {
         rc = image_prune(r->target, repository, &keep, &err);
         if (rc > 0)
             log_info("%s: %d old image%s removed", name, rc, rc == 1 ? "" : "s");

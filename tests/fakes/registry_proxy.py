@@ -78,7 +78,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.connection.close()
 
     def wanted_scope(self, repository):
-        push = self.command in ("POST", "PUT", "PATCH", "DELETE")
+        if self.command == "DELETE":
+            return f"repository:{repository}:pull,delete"
+        push = self.command in ("POST", "PUT", "PATCH")
         return f"repository:{repository}:pull,push" if push else f"repository:{repository}:pull"
 
     def authorized(self, url):
@@ -183,4 +185,4 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.end_headers()
         return self.answer(response.status, data, kept)
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = forward
+    do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = forward

@@ -1,12 +1,14 @@
 # Unit tests and fuzz mains of deployer/.
 
 # Registries
-check_PROGRAMS += tests/unit/publish_tool
+check_PROGRAMS += tests/unit/publish_tool tests/unit/retain_tool
 TESTS += tests/unit/test_publish.sh
 EXTRA_DIST += tests/unit/test_publish.sh tests/unit/publish.py tests/fakes/registry_proxy.py
 tests_unit_publish_tool_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_publish_tool_LDADD = deployer/libdeployer.a base/libbase.a $(CURL_LIBS) $(JANSSON_LIBS) \
     $(SODIUM_LIBS) $(INIH_LIBS)
+tests_unit_retain_tool_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_retain_tool_LDADD = tests/libsqlfixture.a $(deployer_libs) $(CMOCKA_LIBS)
 
 # Releases
 EXTRA_DIST += docs/targets.md

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Publishing between real registries (Debian's docker-registry), and through one that fails.
+"""Publishing between real registries, and removing from them (Debian's docker-registry), and through one that fails.
 
-Run by tests/unit/test_publish.sh; PUBLISH_TOOL is tests/unit/publish_tool. Prints TAP.
+Run by tests/unit/test_publish.sh; PUBLISH_TOOL is tests/unit/publish_tool, RETAIN_TOOL retain_tool. Prints TAP.
 """
 
 import base64
@@ -21,7 +21,7 @@ sys.path.insert(0, str(TOP / "tests/fakes"))
 from registry_proxy import Proxy  # noqa: E402
 
 OCI = "application/vnd.oci.image."
-TOOL = os.environ["PUBLISH_TOOL"]
+TOOL, RETAIN = os.environ["PUBLISH_TOOL"], os.environ["RETAIN_TOOL"]
 
 
 def digest(data):
@@ -122,6 +122,15 @@ class Case:
                            capture_output=True, text=True, timeout=60)
         assert r.returncode >= 0 and not r.stderr, (r.returncode, r.stderr)
         return r.returncode, r.stdout
+
+
+    def retain(self, conf, history, *images):
+        """Removes what is beyond; the digests that are still there for a rollback, and what was logged."""
+        r = subprocess.run([RETAIN, conf, str(history), *(image["digest"] for image in images)],
+                           capture_output=True, text=True, timeout=60)
+        assert r.returncode == 0, (r.returncode, r.stdout, r.stderr)
+        there = [line.split()[1] for line in r.stdout.splitlines() if line.startswith("there ")]
+        return there, r.stderr
 
 
 def login(user, password):
@@ -349,6 +358,75 @@ def test_helper(c):
     expect(c.publish(conf, f"localhost:{c.main.port}/helper", image, app="helper"), 0)
     os.environ["PATH"] = old
     assert c.other.is_whole("helper", "v1")
+
+
+def there(registry, repository, *images):
+    """Which of the images the registry has, as a list of booleans."""
+    return [registry.request("HEAD", f"/v2/{repository}/manifests/{image['digest']}", headers={
+        "Accept": f"{OCI}manifest.v1+json, {OCI}index.v1+json"})[0].status == 200 for image in images]
+
+
+def test_retention(c):
+    """images beyond the kept ones go from both registries, also from other tags; those that are kept are whole"""
+    images = [c.main.put_image("gone/shop", [1000 + i], f"v{i}") for i in range(5)]
+    auth = c.auth(auths={f"localhost:{c.other.port}": login("ci", "pass:word")})
+    conf = c.conf(f"localhost:{c.main.port}/gone", f"localhost:{c.other.port}/gone", auth, c.other.folder / "ca.pem",
+                  insecure=False)
+    for n, image in enumerate(images):
+        expect(c.publish(conf, f"localhost:{c.main.port}/gone/shop", image, n), 0)
+    left, log = c.retain(conf, 2, *images)
+    assert left == [image["digest"] for image in images[2:]], left
+    assert "2 images of old releases removed" in log, log
+    for registry in (c.main, c.other):
+        assert there(registry, "gone/shop", *images) == [False, False, True, True, True]
+        assert registry.is_whole("gone/shop", "v4")
+    # The oldest is released again, then what came in between is.
+    back = c.main.put_image("gone/shop", [7])
+    left, _ = c.retain(conf, 1, back, images[2], images[3], back, images[4])
+    assert left == [back["digest"], back["digest"], images[4]["digest"]], left
+    assert there(c.main, "gone/shop", back, *images[2:]) == [True, False, False, True]
+
+
+def test_retention_index(c):
+    """with an index goes what it names, but for what a kept one names, too"""
+    parts = [c.main.put_image("multi/shop", [500 + i]) for i in range(3)]
+    a, b = (c.main.put_manifest("multi/shop", None, {"manifests": [
+        {**part, "platform": {"os": "linux", "architecture": "amd64"}} for part in pair]}, "index")
+            for pair in (parts[:2], parts[1:]))
+    conf = c.conf(f"localhost:{c.main.port}/multi")
+    left, _ = c.retain(conf, 0, a, b)
+    assert left == [b["digest"]], left
+    assert there(c.main, "multi/shop", a, b, *parts) == [False, True, False, True, True]
+
+
+def test_retention_refused(c):
+    """a registry that deletes nothing is told of once, with what to do, and its images can be rolled back to"""
+    images = [c.main.put_image("kept/shop", [100 + i]) for i in range(3)]
+    proxy = Proxy(c.main.port)
+    conf = c.conf(f"127.0.0.1:{proxy.port}/kept")
+    proxy.refuse = {"DELETE": 405}
+    left, log = c.retain(conf, 0, *images)
+    assert left == [image["digest"] for image in images], left
+    assert log.count("doesn't let images be deleted") == 1 and "delete: enabled" in log, log
+    # Others are tried again: until then nothing is made of what may be gone.
+    for status, text in ((403, "give it that right"), (500, "answered 500")):
+        proxy.refuse = {"DELETE": status}
+        left, log = c.retain(conf, 0, *images)
+        assert left == [images[2]["digest"]], left
+        assert "stay until the next release" in log and text in log and "\x1b" not in log, log
+    assert there(c.main, "kept/shop", *images) == [True] * 3
+
+
+def test_retention_bearer(c):
+    """token authentication: the right to delete is asked for"""
+    images = [c.main.put_image("right/shop", [100 + i]) for i in range(2)]
+    proxy = Proxy(c.main.port, bearer=True)
+    host = f"127.0.0.1:{proxy.port}"
+    conf = c.conf(f"{host}/right", source_auth=c.auth(auths={host: login("ci", "pass:word")}))
+    left, _ = c.retain(conf, 0, *images)
+    assert left == [images[1]["digest"]], left
+    assert ["repository:right/shop:pull,delete"] in [r[1] for r in proxy.token_requests], proxy.token_requests
+    assert there(c.main, "right/shop", *images) == [False, True]
 
 
 def main():

@@ -1,5 +1,5 @@
 # Unit tests and fuzz mains of sql/.
-sql_tests = tests/unit/test_app_json tests/unit/test_key tests/unit/test_lease tests/unit/test_model tests/unit/test_people \
+sql_tests = tests/unit/test_app_json tests/unit/test_images tests/unit/test_key tests/unit/test_lease tests/unit/test_model tests/unit/test_people \
     tests/unit/test_rotation tests/unit/test_secrets tests/unit/test_store tests/unit/test_work
 check_PROGRAMS += $(sql_tests)
 TESTS += $(sql_tests)
@@ -9,6 +9,8 @@ tests_libsqlfixture_a_CFLAGS = $(sql_test_cflags)
 sql_test_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS)
 sql_test_ldadd = tests/libsqlfixture.a sql/libsql.a base/libbase.a $(SQLITE_LIBS) $(SODIUM_LIBS) $(JANSSON_LIBS) \
     $(INIH_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_images_CFLAGS = $(sql_test_cflags)
+tests_unit_test_images_LDADD = $(sql_test_ldadd)
 tests_unit_test_key_CFLAGS = $(sql_test_cflags)
 tests_unit_test_key_LDADD = $(sql_test_ldadd)
 tests_unit_test_lease_CFLAGS = $(sql_test_cflags)

@@ -92,7 +92,7 @@ int64_t fixture_queue(struct fixture *f, int64_t app_id)
     return id;
 }
 
-int64_t fixture_built(struct fixture *f, int64_t app_id)
+int64_t fixture_built_image(struct fixture *f, int64_t app_id, const char *digest)
 {
     int64_t id = fixture_queue(f, app_id), release = 0;
     struct build b;
@@ -100,14 +100,24 @@ int64_t fixture_built(struct fixture *f, int64_t app_id)
     assert_int_equal(GOT(builds_lease(f->store, &f->me, &b, &err)), 1);
     assert_int_equal(b.id, id);
     build_release(&b);
-    OK(builds_built(f->store, &f->me, id, "registry.example.com/shop", "sha256:00", fixture_processes, "hash", 0,
+    OK(builds_built(f->store, &f->me, id, "registry.example.com/shop", digest, fixture_processes, "hash", 0,
                     &release, &err));
     return release;
 }
 
+int64_t fixture_built(struct fixture *f, int64_t app_id)
+{
+    return fixture_built_image(f, app_id, "sha256:00");
+}
+
 int64_t fixture_live(struct fixture *f, int64_t app_id)
 {
-    int64_t id = fixture_built(f, app_id);
+    return fixture_live_image(f, app_id, "sha256:00");
+}
+
+int64_t fixture_live_image(struct fixture *f, int64_t app_id, const char *digest)
+{
+    int64_t id = fixture_built_image(f, app_id, digest);
     struct release r;
 
     assert_int_equal(GOT(releases_lease(f->store, &f->me, &r, &err)), 1);

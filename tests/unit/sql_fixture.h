@@ -20,8 +20,11 @@ int fixture_teardown(void **state);
 int64_t fixture_queue(struct fixture *f, int64_t app_id);
 /* Queue, lease, built: the release's id. */
 int64_t fixture_built(struct fixture *f, int64_t app_id);
+/* The same with an image of this digest. */
+int64_t fixture_built_image(struct fixture *f, int64_t app_id, const char *digest);
 /* The same and live; the release's id. */
 int64_t fixture_live(struct fixture *f, int64_t app_id);
+int64_t fixture_live_image(struct fixture *f, int64_t app_id, const char *digest);
 
 extern const char fixture_processes[]; /* web, worker and release */
 
