@@ -70,7 +70,8 @@ static void source_free(struct source *s)
     free(s);
 }
 
-/* Numbers the new ones, and makes sources for those that are asked for. */
+/* Numbers the new ones, and makes sources for those that are asked for. What a release command prints is no process's
+ * log: the release's own has it, with config values masked. */
 static void sources_make(struct logs *l)
 {
     instances_number(&l->all);
@@ -78,7 +79,7 @@ static void sources_make(struct logs *l)
         struct instance *one = &l->all.v[i];
         cleanup_free char *name = instance_name(one);
 
-        if (one->data == NULL &&
+        if (one->data == NULL && manifest_is_service(one->pod.process) &&
             (l->query->process == NULL || strcmp(l->query->process, one->pod.process) == 0) &&
             (l->query->instance == NULL || strcmp(l->query->instance, name) == 0))
             source_make(l, one);

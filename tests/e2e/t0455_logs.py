@@ -225,6 +225,20 @@ def test_builds_and_releases():
     has(check(ssh("logs", app, "-p", "router"), 2), "not kept")
 
 
+def test_release_command():
+    """what a release command prints is in logs -p release, with config values masked, and not among the processes' lines"""
+    one, value = Repo(new_name()), "a-word-that-nobody-sees"
+    check(ssh("apps:create", one.app))
+    check(ssh("config:set", one.app, f"WORD={value}"))
+    one.commit("first", hello("one", "web: exec python3 -u web.py\nrelease: echo the word is $WORD\n"))
+    check(one.push())
+    shown = check(ssh("logs", one.app, "-p", "release")).out
+    assert re.search(r"^release\.v\d+ .*the word is \S", shown, re.M) and value not in shown, shown
+    until(lambda: check(ssh("logs", one.app, "-n", "300")).out)
+    shown = check(ssh("logs", one.app, "-n", "300")).out
+    assert "the word is" not in shown and value not in shown, shown
+
+
 def pss(pid):
     """KiB of the process's own part of memory; 0: it has ended."""
     try:
