@@ -9,20 +9,32 @@
 
 #define SCRIPT_MAX (256 * 1024) /* a hundred commands with their options are 40 KiB */
 
-/* Words that a command takes from a short list. */
-static const struct { const char *command, *words; } choices[] = {
-    { "access:grant", "view deploy operate own" },
-    { "completion", "bash zsh fish" },
+/* Words that a command takes from a short list, and teams: NULL, or what stands before their names. */
+struct choice { const char *command, *words, *teams; };
+static const struct choice choices[] = {
+    { "access:grant", "view deploy operate own", "@" },
+    { "access:revoke", "", "@" },
+    { "completion", "bash zsh fish", NULL },
+    { "teams:add", "", "" },
+    { "teams:destroy", "", "" },
+    { "teams:info", "", "" },
+    { "teams:remove", "", "" },
 };
 
-static const char *choice_of(const struct command *cmd)
+static const struct choice *choice_of(const struct command *cmd)
 {
     for (size_t i = 0; i < countof(choices); i++) {
         if (strcmp(choices[i].command, cmd->name) == 0)
-            return choices[i].words;
+            return &choices[i];
     }
     return NULL;
 }
+
+/* bash's and zsh's; fish has one of its own. */
+static const char teams_function[] =
+    "_slipway_teams()\n{\n"
+    "    slipway teams:list 2>/dev/null | sed -n \"s/^\\([a-z][a-z0-9._-]*\\) .*/$1\\1/p\"\n"
+    "}\n";
 
 static bool takes_app(const struct command *cmd)
 {
@@ -69,7 +81,7 @@ static void pattern_add(struct buf *b, const struct command *cmd, char between)
 static void branches_add(struct buf *b, const char *indent, const char *open, const char *close)
 {
     for (const struct command *cmd = commands; cmd->name != NULL; cmd++) {
-        const char *words = choice_of(cmd);
+        const struct choice *choice = choice_of(cmd);
 
         if (!shown(cmd))
             continue;
@@ -78,8 +90,10 @@ static void branches_add(struct buf *b, const char *indent, const char *open, co
         (void) buf_addf(b, ") options%s", open);
         options_add(b, cmd);
         (void) buf_addf(b, "%s", close);
-        if (words != NULL)
-            (void) buf_addf(b, " choices%s%s%s", open, words, close);
+        if (choice != NULL && choice->teams != NULL)
+            (void) buf_addf(b, " choices%s%s $(_slipway_teams '%s')%s", open, choice->words, choice->teams, close);
+        else if (choice != NULL)
+            (void) buf_addf(b, " choices%s%s%s", open, choice->words, close);
         else if (strcmp(cmd->name, "help") == 0)
             (void) buf_addf(b, " choices%s", strcmp(open, "=(") == 0 ? "=($names)" : "=$names");
         (void) buf_addstr(b, " ;;\n");
@@ -90,7 +104,9 @@ static void bash_add(struct buf *b)
 {
     (void) buf_addstr(b,
         "# bash completion for slipway, made from the server's commands. To use it:\n"
-        "#     slipway completion bash > ~/.local/share/bash-completion/completions/slipway\n"
+        "#     slipway completion bash > ~/.local/share/bash-completion/completions/slipway\n");
+    (void) buf_addstr(b, teams_function);
+    (void) buf_addstr(b,
         "_slipway()\n{\n"
         "    local line=${COMP_LINE:0:COMP_POINT} cur= prev= verb= skip= options= choices= w i n words names=\"");
     names_add(b);
@@ -115,7 +131,7 @@ static void bash_add(struct buf *b)
         "    (*)\n"
         "        case $verb in\n"
         "        ('') options='--app --remote --no-tty --help' choices=$names ;;\n");
-    branches_add(b, "        ", "='", "'");
+    branches_add(b, "        ", "=\"", "\"");
     (void) buf_addstr(b,
         "        esac ;;\n"
         "    esac\n"
@@ -124,6 +140,7 @@ static void bash_add(struct buf *b)
         "    if [[ $cur == *:* && $COMP_WORDBREAKS == *:* ]]; then\n"
         "        COMPREPLY=(\"${COMPREPLY[@]#\"${cur%\"${cur##*:}\"}\"}\")\n"
         "    fi\n"
+        "    if [[ $cur == @* && $COMP_WORDBREAKS == *@* ]]; then COMPREPLY=(\"${COMPREPLY[@]#@}\"); fi\n"
         "}\n"
         "complete -o default -F _slipway slipway\n");
 }
@@ -133,7 +150,9 @@ static void zsh_add(struct buf *b)
     (void) buf_addstr(b,
         "#compdef slipway\n"
         "# zsh completion for slipway, made from the server's commands. To use it:\n"
-        "#     slipway completion zsh > DIRECTORY-OF-FPATH/_slipway\n"
+        "#     slipway completion zsh > DIRECTORY-OF-FPATH/_slipway\n");
+    (void) buf_addstr(b, teams_function);
+    (void) buf_addstr(b,
         "_slipway()\n{\n"
         "    local verb='' i=2\n"
         "    local -a options choices names described\n"
@@ -222,6 +241,9 @@ static void fish_add(struct buf *b)
         "function __slipway_apps\n"
         "    slipway apps:list 2>/dev/null | string match -r '^[a-z][a-z0-9-]*(?= )'\n"
         "end\n"
+        "function __slipway_teams\n"
+        "    slipway teams:list 2>/dev/null | string match -r '^[a-z][a-z0-9._-]*(?= )' | string replace -r '^' \"$argv[1]\"\n"
+        "end\n"
         "complete -c slipway -f\n"
         "complete -c slipway -s a -l app -x -a '(__slipway_apps)'\n"
         "complete -c slipway -n 'not __slipway_verb >/dev/null' -s r -l remote -x -a '(git remote 2>/dev/null)'\n"
@@ -229,15 +251,17 @@ static void fish_add(struct buf *b)
         "complete -c slipway -l help\n"
         "complete -c slipway -n '__slipway_verb >/dev/null' -l json\n");
     for (const struct command *cmd = commands; cmd->name != NULL; cmd++) {
-        const char *words = choice_of(cmd);
+        const struct choice *choice = choice_of(cmd);
 
         if (!shown(cmd))
             continue;
         (void) buf_addf(b, "complete -c slipway -n 'not __slipway_verb >/dev/null' -a %s -d \"%s\"\n", cmd->name,
                         cmd->summary);
         fish_options_add(b, cmd);
-        if (words != NULL)
-            (void) buf_addf(b, "complete -c slipway -n '__slipway_verb_is %s' -a '%s'\n", cmd->name, words);
+        if (choice != NULL)
+            (void) buf_addf(b, "complete -c slipway -n '__slipway_verb_is %s' -a '%s%s%s%s'\n", cmd->name, choice->words,
+                            choice->teams != NULL ? " (__slipway_teams \"" : "", choice->teams != NULL ? choice->teams : "",
+                            choice->teams != NULL ? "\")" : "");
     }
     (void) buf_addstr(b, "complete -c slipway -n '__slipway_verb_is help' -a '");
     names_add(b);

@@ -161,7 +161,7 @@ const struct command commands[] = {
       cmd_builds_output },
     { "completion", NULL, 0, ROLE_NONE, "SHELL",
       "Print a completion script for the client contrib/slipway",
-      "SHELL: bash, zsh or fish. The script completes commands, options, apps and git remotes.\n\n"
+      "SHELL: bash, zsh or fish. The script completes commands, options, apps, your teams and git remotes.\n\n"
       "    completion bash",
       cmd_completion },
     { "config:clear", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP [--no-restart]",

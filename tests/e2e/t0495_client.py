@@ -172,6 +172,11 @@ def test_dokku():
     check(harness.run([*ssh_argv(), f"root@{harness.HOST}", "apps"]), 255)
 
 
+def client_env():
+    """The client as `slipway`, with the tests' key."""
+    return {"GIT_SSH_COMMAND": " ".join(ssh_argv()), "PATH": f"{CLIENT.parent}:{os.environ['PATH']}"}
+
+
 def complete_bash(line):
     """What bash offers at the end of the line."""
     text = f'''
@@ -182,9 +187,8 @@ complete -p slipway >/dev/null || exit 9
 _slipway
 printf '%s\\n' "${{COMPREPLY[@]}}"
 '''
-    env = {"SCRIPT": str(scripts()["bash"]), "GIT_SSH_COMMAND": " ".join(ssh_argv())}
     return check(harness.run(["bash", "--norc", "-c", text, "bash", line], cwd=repo.path,
-                             env={**env, "PATH": f"{CLIENT.parent}:{os.environ['PATH']}"})).out.split()
+                             env={**client_env(), "SCRIPT": str(scripts()["bash"])})).out.split()
 
 
 _scripts = {}
@@ -201,7 +205,7 @@ def scripts():
 
 
 def test_completion_bash():
-    """completion bash, run by bash: commands with their colons, options, apps, remotes, shells"""
+    """completion bash, run by bash: commands with their colons, options, apps, teams, remotes, shells"""
     assert complete_bash("slipway config:se") == ["set"]  # bash has cut the word at its colon
     assert "ps" in complete_bash("slipway p") and "rollback" in complete_bash("slipway -a shop r")
     every = {c["name"] for c in check(ssh("help", "--json")).json() if not c["local"]}
@@ -213,17 +217,27 @@ def test_completion_bash():
     assert repo.app in complete_bash("slipway -a ") and repo.app in complete_bash("slipway logs --app ")
     assert complete_bash("slipway -r st") == ["staging"]
     assert complete_bash("slipway completion ") == ["bash", "zsh", "fish"]
+    team = new_name("g")
+    check(ssh("teams:create", team))
+    assert team in complete_bash("slipway teams:info ") and team in complete_bash("slipway teams:add " + team[:3])
+    assert {"view", "own", "@" + team} <= set(complete_bash("slipway access:grant "))
+    assert complete_bash("slipway access:revoke @" + team) == [team]  # bash has cut the word at its @, too
 
 
 def test_completion_others():
     """completion zsh and fish, run by zsh and fish"""
     fish = ["fish", "--no-config", "-c", f"source {scripts()['fish']}; complete -C $argv[1]"]
-    env = {"HOME": str(harness.TMP)}
+    env = {**client_env(), "HOME": str(harness.TMP)}
     first = lambda line: [x.split("\t")[0] for x in check(harness.run([*fish, line], cwd=repo.path, env=env)).out.splitlines()]
     assert first("slipway config:se") == ["config:set"]
     assert first("slipway config:set --no-r") == ["--no-restart"]
     assert "--build" in first("slipway -a shop config:set --")
     assert first("slipway completion b") == ["bash"]
+    team = new_name("g")
+    check(ssh("teams:create", team))
+    assert first("slipway teams:info " + team[:3]) == [t["name"] for t in check(ssh("teams:list", "--json")).json()
+                                                       if t["name"].startswith(team[:3])]
+    assert first("slipway access:revoke @" + team) == ["@" + team]
     check(harness.run(["fish", "--no-execute", scripts()["fish"]], env=env))
     check(harness.run(["zsh", "-f", "-n", scripts()["zsh"]]))
     text = '''
@@ -234,10 +248,11 @@ _describe() { print -rl -- "${(@P)2}" }
 words=(${(z)2} "") CURRENT=$#words
 _slipway
 '''
-    zsh = lambda line: check(harness.run(["zsh", "-f", "-c", text, "zsh", scripts()["zsh"], line], cwd=repo.path)).out
+    zsh = lambda line: check(harness.run(["zsh", "-f", "-c", text, "zsh", scripts()["zsh"], line], cwd=repo.path, env=env)).out
     out = zsh("slipway")
     assert "registered _slipway slipway" in out and "config\\:set:Set config variables" in out, out
     assert "--no-restart" in zsh("slipway -a shop config:set").split()
+    assert team in zsh("slipway teams:destroy").split() and "@" + team in zsh("slipway access:grant").split()
     has(check(ssh("completion", "tcsh"), 2), "bash, zsh or fish")
 
 
