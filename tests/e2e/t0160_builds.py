@@ -1,0 +1,133 @@
+"""Builds by the real pack: limits, cancel, a server that stops, the pushed project.toml; and what an operator sees of them."""
+
+import json
+import subprocess
+
+import harness
+from harness import ENV, Repo, Server, check, has, hello, new_name, page, refused, run, ssh, until
+from kill import push_until
+
+# npm runs the script "build"; nothing is fetched.
+LOCK = '{"name": "x", "version": "1.0.0", "lockfileVersion": 3, "requires": true, "packages": {"": {"name": "x", "version": "1.0.0"}}}\n'
+
+
+def building(script):
+    """Files of an app whose build runs this line."""
+    package = {"name": "x", "version": "1.0.0", "private": True, "scripts": {"build": f"echo begun; {script}"}}
+    return {**hello("built"), "package.json": json.dumps(package), "package-lock.json": LOCK}
+
+
+def containers(app):
+    """Names of all containers of the engine that the app's builds have."""
+    docker = {"DOCKER_HOST": "unix:///var/run/docker.sock"}
+    ids = check(run(["docker", "ps", "-aq"], env=docker)).out.split()
+    # One may be gone by now.
+    seen = json.loads(run(["docker", "inspect", *ids], env=docker).out or "[]")
+    return [c["Name"] for c in seen if f"{ENV['REGISTRY']}/{app}" in json.dumps(c["Config"].get("Cmd"))]
+
+
+def no_container(app):
+    until(lambda: not containers(app))
+
+
+def test_limits():
+    """a build that takes too long is ended with its containers and the reason; what it says is bounded"""
+    with Server(build__build_timeout="20s", build__build_output="64K"):
+        repo = Repo(new_name())
+        repo.commit("slow", building("seq 20000; sleep 1000"))
+        r = refused(repo.push(), "more than 64 KiB; the build goes on", "the build took longer than 20s, the limit (build_timeout)")
+        assert len(r.err) < 400000, len(r.err)  # git puts "remote: " and blanks around each line
+        no_container(repo.app)
+        assert repo.remote_refs() == {}
+        (repo.path / "package.json").unlink()
+        repo.commit("fine", hello("fine"))
+        check(repo.push())
+        page(repo.app, "fine")
+
+
+def test_no_room():
+    """a disk without the room that a build needs: said, and nothing is run"""
+    with Server(build__build_disk="1024G"):
+        repo = Repo(new_name())
+        repo.commit("first", hello("one"))
+        r = refused(repo.push(), "MiB free; a build needs", "build_disk")
+        assert "DETECTING" not in r.all
+
+
+def test_cancel():
+    """builds:cancel ends a build with its containers, and the push with it"""
+    repo = Repo(new_name())
+    repo.commit("slow", building("sleep 1000"))
+    p, reader = push_until(repo, "  begun")
+    assert containers(repo.app)
+    has(check(ssh("builds:cancel", repo.app)), "asked to stop")
+    assert p.wait(30) == 1
+    reader.join()
+    no_container(repo.app)
+    assert check(ssh("builds:list", repo.app, "--json")).json()[0]["state"] == "canceled"
+    has(check(ssh("builds:output", repo.app)), "The build was canceled.")
+    repo.commit("fine", building("true"))
+    check(repo.push())
+
+
+def test_stopped_twice():
+    """a server that is told to stop again gives a build back; the next start does it, and the push may be awaited there"""
+    with Server() as server:
+        repo = Repo(new_name())
+        repo.commit("slow", building("sleep 8"))
+        p, reader = push_until(repo, "  begun")
+        server.process.terminate()
+        until(lambda: (harness.STATE / "run/draining").exists())
+        server.stop()
+        assert p.wait(30) != 0
+        reader.join()
+        no_container(repo.app)
+        server.start()
+        has(check(ssh("builds:attach", repo.app)), "is live")
+        page(repo.app, "built")
+
+
+def test_project():
+    """project.toml: without the setting it has no say; with it, what it excludes is not built, and what is not allowed is named"""
+    files = {**hello("one"), "project.toml": '[_]\nschema-version = "0.2"\n[io.buildpacks]\nexclude = ["secret.txt"]\n', "secret.txt": "x\n"}
+    shows = "release: ls; true\nweb: exec python3 -u web.py\n"
+    for allowed in ("no", "yes"):
+        with Server(build__allow_project_toml=allowed):
+            repo = Repo(new_name())
+            repo.commit("first", {**files, "Procfile": shows})
+            r = has(check(repo.push()), "web.py")
+            assert ("secret.txt" in r.all) == (allowed == "no"), repr(r)
+            if allowed == "yes":
+                repo.commit("script", {"project.toml": '[_]\nschema-version = "0.2"\n[[io.buildpacks.group]]\nid = "x/y"\n'
+                                                       '[io.buildpacks.group.script]\napi = "0.10"\ninline = "id"\n'})
+                refused(repo.push(), "inline buildpack scripts are not allowed here")
+
+
+def test_log():
+    """as JSON lines the log says of which app, build, release, user and connection it speaks"""
+    with Server(server__log_format="json") as server:
+        repo = Repo(new_name())
+        repo.commit("first", hello("one"))
+        check(repo.push())
+        lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+        for name, value in (("app", repo.app), ("build", "1"), ("release", "1"), ("user", "admin"), ("connection", None)):
+            assert any(name in line and value in (line[name], None) for line in lines), (name, lines)
+
+
+def test_admin():
+    """slipway admin: a command on the machine itself, as admin, with its exit code"""
+    def admin(*words, stdin=b""):
+        return run([ENV["SLIPWAY_BIN"], "admin", "--config", ENV["SLIPWAY_CONFIG"], *words], stdin=stdin)
+    app = new_name()
+    check(admin("apps:create", app))
+    check(admin("config:set", app, "GREETING=two words", "B=@-", stdin="from input"))
+    assert check(admin("config:get", app, "GREETING")).out == "two words\n"
+    assert check(ssh("config:get", app, "B")).out.strip() == "from input"
+    assert admin("apps:info", "no-such-app").code == 4
+    has(check(admin("help", "ps:scale")), "ps:scale")
+    rows = check(admin("audit", "--json")).json()
+    assert any((r["command"], r["user"], r["app"]) == ("config:set", "local", app) for r in rows), rows
+    check(admin("apps:destroy", app, "--confirm", app))
+
+
+harness.main(globals())
