@@ -80,3 +80,12 @@ char *json_text(const json_t *o)
         abort();
     return s;
 }
+
+json_t *json_list(const struct vec *v)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < v->n; i++)
+        (void) json_array_append_new(list, json_string(v->v[i]));
+    return list;
+}

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/vec.h"
 
 #include <jansson.h>
 
@@ -27,5 +28,8 @@ int json_bool(const json_t *o, const char *path, int fallback);
 int json_dump_buf(const json_t *o, struct buf *b);
 /* The same as a string that the caller frees. */
 char *json_text(const json_t *o);
+
+/* An array of strings. */
+json_t *json_list(const struct vec *v);
 
 #endif

@@ -17,6 +17,7 @@ const char *target_trait_text(enum target_trait t)
     static const char *const texts[TRAITS] = {
         [TRAIT_MACHINES] = "Processes on several machines",
         [TRAIT_ADDRESS] = "An address for `web`",
+        [TRAIT_DOMAINS] = "Own host names (`domains:add`)",
         [TRAIT_HTTPS] = "HTTPS",
         [TRAIT_ROLLOUT] = "Releases without a failed request",
         [TRAIT_RESTART] = "Processes come back after a crash or a reboot",

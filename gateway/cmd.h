@@ -20,6 +20,7 @@ command_fn cmd_completion;
 command_fn cmd_config_clear, cmd_config_diff, cmd_config_export, cmd_config_import, cmd_config_keys;
 command_fn cmd_config_get, cmd_config_list, cmd_config_set, cmd_config_unset;
 command_fn cmd_cron_list, cmd_cron_resume, cmd_cron_run, cmd_cron_suspend;
+command_fn cmd_domains_add, cmd_domains_clear, cmd_domains_list, cmd_domains_remove;
 command_fn cmd_enter;
 command_fn cmd_git_from_archive, cmd_git_from_image;
 command_fn cmd_help, cmd_version, cmd_whoami;
@@ -41,7 +42,6 @@ int show_json(struct command_ctx *c, json_t *doc);
 /* Times, from milliseconds since 1970. JSON: "2026-01-02T03:04:05Z", null where 0. */
 json_t *show_json_time(int64_t ms);
 json_t *show_json_text(const char *s);   /* null where NULL */
-json_t *show_json_list(const struct vec *v); /* an array of strings */
 json_t *show_json_scopes(bool run, bool build); /* ["run", "build"] */
 struct show_text { char s[40]; };
 struct show_text show_time(int64_t ms);  /* "2026-01-02 03:04:05", UTC; "-" where 0 */
@@ -86,6 +86,13 @@ char *app_git_url(const struct conf *conf, const char *app);
 
 /* True where s says what becomes of a build whose pusher goes away: "continue" or "cancel". */
 bool app_disconnect_known(const char *s);
+
+/* --- cmd_domains.c */
+
+/* Where the app is; an app without releases is where the server's setting will put it. */
+const char *app_target(const struct command_ctx *c, const struct app *a);
+/* ERR_FAILED where apps on that target can't have host names of their own. */
+int domains_possible(const struct command_ctx *c, const char *target, struct err *err);
 
 /* --- cmd_git.c */
 

@@ -2,6 +2,7 @@
  * would be done is found out by doing it, so a plan is the same with the transaction taken back. */
 #include "config.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "gateway/app_document.h"
 #include "gateway/apply.h"
@@ -98,7 +99,7 @@ static void show(struct apply *a, const char *doing, const struct release_made *
 
     if (c->json) {
         (void) show_json(c, json_pack("{s:s, s:b, s:O, s:o, s:b, s:o, s:o}", "app", name, "plan", (int) plan, "changes",
-                                      a->changes, "missing_values", show_json_list(&a->missing), "releases", (int) released,
+                                      a->changes, "missing_values", json_list(&a->missing), "releases", (int) released,
                                       "release", made->version != 0 ? json_integer(made->version) : json_null(), "url",
                                       show_json_text(made->url)));
         return;

@@ -136,7 +136,7 @@ static json_t *info_json(const struct app *a, const struct release *live, const 
             (void) json_object_set_new(formation, live->formation.v[i].process,
                                        json_integer(live->formation.v[i].count));
     }
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:s, s:b, s:o}", "name", a->name, "handle",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:s, s:o, s:b, s:o}", "name", a->name, "handle",
                      a->handle, "owner",
                      a->owner, "deploy_branch", a->deploy_branch, "git_url", git, "target",
                      show_json_text(a->target[0] != '\0' ? a->target : NULL), "url",
@@ -144,7 +144,7 @@ static json_t *info_json(const struct app *a, const struct release *live, const 
                      live != NULL ? json_integer(live->version) : json_null(), "commit",
                      show_json_text(a->live_commit), "digest", show_json_text(live != NULL ? live->digest : NULL),
                      "formation", formation, "lock", lock_json(a), "config_version", (json_int_t) a->config_version,
-                     "on_disconnect", a->on_disconnect, "maintenance", (int) a->maintenance, "created_at", show_json_time(a->created_at));
+                     "on_disconnect", a->on_disconnect, "domains", json_list(&a->domains), "maintenance", (int) a->maintenance, "created_at", show_json_time(a->created_at));
 }
 
 static void info_print(struct command_ctx *c, const struct release *live, const char *git)
@@ -161,6 +161,12 @@ static void info_print(struct command_ctx *c, const struct release *live, const 
     if (a->target[0] != '\0') {
         table_add(&t, "Runs on:");
         table_add(&t, a->target);
+    }
+    if (a->domains.n > 0) {
+        cleanup_free char *words = show_words(&a->domains, a->domains.n);
+
+        table_add(&t, "Domains:");
+        table_add(&t, words);
     }
     if (a->maintenance) {
         table_add(&t, "Maintenance:");

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "gateway/cmd.h"
 
@@ -171,7 +172,7 @@ int cmd_whoami(struct command_ctx *c, char *const *argv, int argc, struct err *e
     if (c->json)
         return show_json(c, json_pack("{s:s, s:b, s:b, s:o, s:s, s:s}", "name", c->user.name, "admin", (int) c->user.admin,
                                       "may_create", (int) (c->user.may_create || c->user.admin), "teams",
-                                      show_json_list(&teams), "fingerprint", c->fingerprint, "address", c->address));
+                                      json_list(&teams), "fingerprint", c->fingerprint, "address", c->address));
     (void) io_outf(c->io, "%s%s\n", c->user.name, c->user.admin ? " (admin)" : "");
     for (size_t i = 0; i < teams.n; i++)
         (void) io_outf(c->io, "%s%s%s", i == 0 ? "teams " : ", ", teams.v[i], i + 1 == teams.n ? "\n" : "");

@@ -32,12 +32,6 @@ static void movers_release(struct movers *m)
     free(m->v);
 }
 
-/* Where the app is; an app without releases is where the server's setting will put it. */
-static const char *where(struct command_ctx *c, const struct app *a)
-{
-    return a->target[0] != '\0' ? a->target : conf_target(c->conf);
-}
-
 /* Those that are to be moved: not those that are there already, nor those that are being destroyed. */
 static int movers_get(struct command_ctx *c, bool all, const char *to, struct movers *ret, struct err *err)
 {
@@ -56,7 +50,7 @@ static int movers_get(struct command_ctx *c, bool all, const char *to, struct mo
     }
     ret->v = xcalloc(n + 1, sizeof(*ret->v));
     for (size_t i = 0; i < n; i++) {
-        if (strcmp(where(c, &v[i]), to) == 0 || (all && v[i].deleting))
+        if (strcmp(app_target(c, &v[i]), to) == 0 || (all && v[i].deleting))
             app_release(&v[i]);
         else
             ret->v[ret->n++].app = v[i];
@@ -87,6 +81,8 @@ static int mover_begin(struct command_ctx *c, struct mover *m, const char *to, s
     };
     struct release live;
 
+    if (m->app.domains.n > 0 && domains_possible(c, to, err) != 0)
+        return err_wrap(err, "%s has domains", m->app.name);
     if (m->app.live_release_id == 0)
         return target_set(c->store, m->app.id, to, err);
     if (releases_get(c->store, m->app.live_release_id, &live, err) != 0)
@@ -146,7 +142,7 @@ static int mover_follow(struct command_ctx *c, struct mover *m, const char *to, 
 
 static json_t *mover_json(struct command_ctx *c, const struct mover *m, const char *to)
 {
-    return json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o}", "name", m->app.name, "from", where(c, &m->app), "to", to,
+    return json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o}", "name", m->app.name, "from", app_target(c, &m->app), "to", to,
                      "moved", (int) !m->failed, "release", m->version != 0 ? json_integer(m->version) : json_null(),
                      "url", show_json_text(m->url), "former_url", show_json_text(m->former_url), "reason",
                      show_json_text(m->reason));

@@ -63,8 +63,8 @@ static json_t *diff_json(const struct release *a, const struct release *b, const
                      "commit", "from", show_json_text(a->commit), "to", show_json_text(b->commit),
                      "code", code_range_json(code),
                      "digest", "from", a->digest, "to", b->digest,
-                     "config", "added", show_json_list(&n->added), "removed", show_json_list(&n->removed), "changed",
-                     show_json_list(&n->changed),
+                     "config", "added", json_list(&n->added), "removed", json_list(&n->removed), "changed",
+                     json_list(&n->changed),
                      "formation", "from", formation_object(&a->formation), "to", formation_object(&b->formation),
                      "objects", objects);
 }

@@ -90,8 +90,8 @@ static json_t *info_json(const struct info *i)
 
     for (size_t k = 0; k < r->processes.n; k++)
         (void) json_array_append_new(types, json_string(r->processes.v[k].type));
-    (void) json_object_set_new(o, "config_names", show_json_list(&i->names));
-    (void) json_object_set_new(o, "config_changed", show_json_list(&i->changed));
+    (void) json_object_set_new(o, "config_names", json_list(&i->names));
+    (void) json_object_set_new(o, "config_changed", json_list(&i->changed));
     (void) json_object_set_new(o, "processes", types);
     (void) json_object_set_new(o, "step", json_string(r->step));
     (void) json_object_set(o, "objects", i->objects);

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "gateway/cmd.h"
 
@@ -151,7 +152,7 @@ static void info_show(struct command_ctx *c, const struct team *team, const stru
     table_add(&t, "Created:");
     table_add(&t, show_time(team->created_at).s);
     if (c->json) {
-        (void) show_json(c, json_pack("{s:s, s:o, s:o, s:o}", "name", team->name, "members", show_json_list(members), "apps", all,
+        (void) show_json(c, json_pack("{s:s, s:o, s:o, s:o}", "name", team->name, "members", json_list(members), "apps", all,
                                       "created_at", show_json_time(team->created_at)));
     } else {
         json_decref(all);

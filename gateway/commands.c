@@ -239,6 +239,27 @@ const struct command commands[] = {
       "A live app gets a release. What runs goes on; later pushes and rollbacks leave it suspended.\n\n"
       "    cron:suspend shop 1a2b3c4d",
       cmd_cron_suspend },
+    { "domains:add", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP DOMAIN...",
+      "Give an app more host names",
+      "The name's DNS record must lead to the server, or to the cluster's Ingress, which is your part. All are added, or none. A\n"
+      "live app gets a release that changes nothing else. The app's first name stays; a domain is one app's only. With [docker]\n"
+      "tls = yes Caddy gets a certificate for each by itself, as soon as the name leads here; certs:add gives your own.\n"
+      "rollback and apps:rename leave domains as they are; apps:clone and apps:export don't take them along.\n\n"
+      "    domains:add shop www.example.com example.com",
+      cmd_domains_add },
+    { "domains:clear", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP",
+      "Take all host names that domains:add gave from an app",
+      "    domains:clear shop",
+      cmd_domains_clear },
+    { "domains:list", "domains domains:report", CMD_APP, ROLE_VIEW, "APP",
+      "List the host names that domains:add gave an app",
+      "    domains:list shop",
+      cmd_domains_list },
+    { "domains:remove", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP DOMAIN...",
+      "Take host names from an app",
+      "All are removed, or none. A live app gets a release that changes nothing else.\n\n"
+      "    domains:remove shop www.example.com",
+      cmd_domains_remove },
     { "enter", "ps:exec", CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP PROCESS [--no-tty] [--] [COMMAND...]",
       "Run a command inside a running process, or a shell",
       "The process is named as ps does: web.1; web is one of them. What the command changes is gone with the\n"

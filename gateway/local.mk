@@ -62,6 +62,7 @@ gateway_libgateway_a_SOURCES += \
     gateway/cmd_help.c \
     gateway/cmd_keys.c \
     gateway/cmd_logs.c gateway/cmd_logs.h gateway/cmd_logs_output.c \
+    gateway/cmd_domains.c \
     gateway/cmd_maintenance.c \
     gateway/cmd_move.c \
     gateway/cmd_plan.c \

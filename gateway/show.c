@@ -47,15 +47,6 @@ json_t *show_json_text(const char *s)
     return text != NULL ? text : json_null(); /* not UTF-8 */
 }
 
-json_t *show_json_list(const struct vec *v)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < v->n; i++)
-        (void) json_array_append_new(list, json_string(v->v[i]));
-    return list;
-}
-
 json_t *show_json_scopes(bool run, bool build)
 {
     json_t *scopes = json_array();

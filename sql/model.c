@@ -189,6 +189,7 @@ void app_release(struct app *a)
     free(a->live_commit);
     free(a->on_disconnect);
     free(a->target);
+    vec_release(&a->domains);
     memset(a, 0, sizeof(*a));
 }
 

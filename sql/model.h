@@ -80,6 +80,7 @@ struct app {
     char *on_disconnect;
     char *target;                    /* where it runs; "": the server's setting, when its first release begins */
     bool maintenance;                /* web's address shows a page that says so */
+    struct vec domains;              /* host names of its own, sorted */
     bool deleting;
     int64_t created_at;
 };

@@ -57,6 +57,13 @@ int apps_deleting(struct store *s, struct app **ret, size_t *ret_n, struct err *
 int apps_maintenance(struct store *s, int64_t id, bool on, struct err *err);
 int apps_settings(struct store *s, int64_t id, const char *deploy_branch, const char *on_disconnect, struct err *err);
 
+/* --- domains.c: in a transaction that is open already; struct app has them all */
+/* A host name as it is stored: small letters; the caller frees it. NULL: ERR_USAGE. Pure. */
+char *domain_parse(const char *text, struct err *err);
+/* Nothing is done where the app has it already; ERR_FAILED where it is another's. */
+int domains_add(struct store *s, int64_t app_id, const char *domain, bool *ret_changed, struct err *err);
+int domains_remove(struct store *s, int64_t app_id, const char *domain, struct err *err);
+
 /* --- clone.c */
 /* Gives a new app what another one has: settings, counts, suspended tasks; values in build scope alone are left to the
  * builder. In a transaction that is open already. */

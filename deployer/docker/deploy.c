@@ -14,6 +14,7 @@
 /* A release on its way into service. */
 struct deploy {
     char *app, *name;        /* its handle, and the first part of its host name */
+    struct vec domains;      /* its other host names */
     int64_t version;
     bool restore, restart;
     struct subnet subnet;
@@ -37,6 +38,7 @@ void deploy_drop(struct target *t)
     vec_release(&t->deploy->own);
     free(t->deploy->app);
     free(t->deploy->name);
+    vec_release(&t->deploy->domains);
     free(t->deploy);
     t->deploy = NULL;
 }
@@ -312,6 +314,8 @@ int deploy_begin(struct target *t, const struct target_release *r, const char *a
     d = t->deploy = xcalloc(1, sizeof(*d));
     d->app = xstrdup(r->app->handle);
     d->name = xstrdup(r->app->name);
+    for (size_t i = 0; i < r->app->domains.n; i++)
+        vec_add(&d->domains, r->app->domains.v[i]);
     d->version = r->release->version;
     d->restore = r->restore;
     d->restart = again != NULL;
@@ -351,8 +355,7 @@ static int route_switch(struct target *t, const struct deploy *d, struct err *er
             return 0;
         r = (struct route) { .app = xstrdup(d->app) };
     }
-    free(r.name);
-    r.name = xstrdup(d->name);
+    route_names_set(&r, d->name, &d->domains);
     if (d->set < 0 || r.subnet.base != d->subnet.base || r.counts[live] == 0 || d->set == live)
         counts_set(&r, -1, d->web_count);
     else
@@ -440,7 +443,7 @@ static bool is_routed(const struct target *t, const struct app *app, int web_cou
 
     if (router_route_get(t->conf, app->handle, &r, NULL) < 0)
         return web_count == 0;
-    same = r.counts[live] == web_count && strcmp(r.name, app->name) == 0;
+    same = r.counts[live] == web_count && route_names_are(&r, app->name, &app->domains);
     route_release(&r);
     return same;
 }

@@ -86,11 +86,11 @@ static int leftovers_add(struct target *t, const struct target_release *r, const
     return 0;
 }
 
-static json_t *route_shown(const struct target *t, const char *name)
+static json_t *route_shown(const struct target *t, const char *name, const struct vec *domains)
 {
     cleanup_free char *url = router_url(t->conf, name);
 
-    return json_pack("{s:s}", "url", url);
+    return json_pack("{s:s, s:o}", "url", url, "domains", json_list(domains));
 }
 
 /* Once an app has an address it keeps one. */
@@ -102,13 +102,13 @@ static int route_compare(struct target *t, const struct target_release *r, json_
     struct route route;
 
     if (router_route_get(t->conf, r->app->handle, &route, &why) == 0) {
-        before = route_shown(t, route.name);
+        before = route_shown(t, route.name, &route.domains);
         route_release(&route);
     } else if (why.code != ERR_NOT_FOUND) {
         return err_set(err, why.code, "%s", why.msg);
     }
     target_plan_add(all, "Route", r->app->name, before,
-                    before != NULL || has_web ? route_shown(t, r->app->name) : NULL, NULL);
+                    before != NULL || has_web ? route_shown(t, r->app->name, &r->app->domains) : NULL, NULL);
     return 0;
 }
 

@@ -22,7 +22,7 @@
 
 #define FOLDER_MODE 02770    /* the deployer writes, Caddy reads, and makes its socket */
 #define FILE_MODE 0660
-#define ROUTE_MAX 4096       /* a route's document has some 100 bytes */
+#define ROUTE_MAX 65536      /* a route's document has some 100 bytes, and its domains */
 #define CONFIG_MAX (16 * 1024 * 1024) /* 30 KiB for each of some hundred apps */
 #define START_MS 8000        /* until Caddy, just started, answers; shorter than a lease */
 #define ANSWER_MS 10000      /* a change takes milliseconds */
@@ -167,7 +167,9 @@ static void routes_add(struct routes *all, const struct route *r)
     all->v = xrealloc_n(all->v, all->n + 1, sizeof(*all->v));
     all->v[all->n] = *r;
     all->v[all->n].app = xstrdup(r->app);
-    all->v[all->n++].name = xstrdup(r->name);
+    all->v[all->n].name = NULL;
+    all->v[all->n].domains = (struct vec) VEC_INIT;
+    route_names_set(&all->v[all->n++], r->name, &r->domains);
 }
 
 static int by_app(const void *a, const void *b)

@@ -25,10 +25,15 @@
 struct route {
     char *app;               /* its handle */
     char *name;              /* the first part of its host name */
+    struct vec domains;      /* more host names, sorted */
     struct subnet subnet;
     int counts[SETS];        /* web containers of each set; 0: the set is not used */
 };
 void route_release(struct route *r);
+/* Makes its host names the app's of now. */
+void route_names_set(struct route *r, const char *name, const struct vec *domains);
+/* True where they are. */
+bool route_names_are(const struct route *r, const char *name, const struct vec *domains);
 /* The file's document, both ways. */
 json_t *route_json(const struct route *r);
 int route_read(const json_t *doc, struct route *ret, struct err *err);

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "sql/tables.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,28 @@ void route_release(struct route *r)
 {
     free(r->app);
     free(r->name);
+    vec_release(&r->domains);
     memset(r, 0, sizeof(*r));
+}
+
+void route_names_set(struct route *r, const char *name, const struct vec *domains)
+{
+    free(r->name);
+    vec_release(&r->domains);
+    r->domains = (struct vec) VEC_INIT;
+    r->name = xstrdup(name);
+    for (size_t i = 0; i < domains->n; i++)
+        vec_add(&r->domains, domains->v[i]);
+}
+
+bool route_names_are(const struct route *r, const char *name, const struct vec *domains)
+{
+    if (strcmp(r->name, name) != 0 || r->domains.n != domains->n)
+        return false;
+    for (size_t i = 0; i < domains->n; i++)
+        if (strcmp(r->domains.v[i], domains->v[i]) != 0)
+            return false;
+    return true;
 }
 
 json_t *route_json(const struct route *r)
@@ -35,7 +57,24 @@ json_t *route_json(const struct route *r)
 
     for (int s = 0; s < SETS; s++)
         json_array_append_new(counts, json_integer(r->counts[s]));
-    return json_pack("{s:s, s:s, s:s, s:o}", "app", r->app, "name", r->name, "subnet", subnet, "counts", counts);
+    return json_pack("{s:s, s:s, s:o, s:s, s:o}", "app", r->app, "name", r->name, "domains", json_list(&r->domains),
+                     "subnet", subnet, "counts", counts);
+}
+
+/* Absent in files of before. */
+static int domains_read(const json_t *list, struct vec *ret, struct err *err)
+{
+    const json_t *v;
+    size_t i;
+
+    json_array_foreach(list, i, v) {
+        cleanup_free char *domain = domain_parse(json_is_string(v) ? json_string_value(v) : "", err);
+
+        if (domain == NULL)
+            return -1;
+        vec_add(ret, domain);
+    }
+    return 0;
 }
 
 int route_read(const json_t *doc, struct route *ret, struct err *err)
@@ -53,6 +92,10 @@ int route_read(const json_t *doc, struct route *ret, struct err *err)
         if (n < 0 || n > SET_SIZE)
             return err_set(err, ERR_FAILED, "the route of %s has a set of %lld containers", app, (long long) n);
         r.counts[s] = (int) n;
+    }
+    if (domains_read(json_object_get(doc, "domains"), &r.domains, err) < 0) {
+        vec_release(&r.domains);
+        return -1;
     }
     r.app = xstrdup(app);
     r.name = xstrdup(name);
@@ -105,8 +148,9 @@ static json_t *maintenance_route(const struct conf *c, const struct route *r)
 static json_t *app_route(const struct conf *c, const struct route *r)
 {
     cleanup_free char *folder = conf_state_path(c, "run/docker/sets");
-    cleanup_free char *host = xasprintf("%s.%s", r->name, c->router_domain);
-    json_t *sets = json_array();
+    json_t *sets = json_array(), *hosts = json_list(&r->domains);
+
+    json_array_insert_new(hosts, 0, json_sprintf("%s.%s", r->name, c->router_domain));
 
     json_array_append_new(sets, maintenance_route(c, r));
     for (int s = SETS - 1; s >= 0; s--) {
@@ -117,7 +161,7 @@ static json_t *app_route(const struct conf *c, const struct route *r)
                                                           json_sprintf("/%s.%d", r->app, s)));
         json_array_append_new(sets, route);
     }
-    return json_pack("{s:[{s:[s]}], s:[{s:s, s:o}], s:b}", "match", "host", host, "handle", "handler", "subroute",
+    return json_pack("{s:[{s:o}], s:[{s:s, s:o}], s:b}", "match", "host", hosts, "handle", "handler", "subroute",
                      "routes", sets, "terminal", 1);
 }
 

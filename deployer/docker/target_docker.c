@@ -157,6 +157,7 @@ const struct target_ops target_docker = {
     .says = {
         [TRAIT_MACHINES] = { false, "on the machine that Slipway is on" },
         [TRAIT_ADDRESS] = { true, "APP.`domain` on `http_port` of [docker], by Caddy" },
+        [TRAIT_DOMAINS] = { true, "" },
         [TRAIT_HTTPS] = { true, "`tls` of [docker]: Caddy gets the certificates by itself" },
         [TRAIT_ROLLOUT] = { true, "" },
         [TRAIT_RESTART] = { true, "when the machine is back" },

@@ -483,16 +483,21 @@ static json_t *service(const struct manifest_input *in)
 static json_t *ingress(const struct manifest_input *in)
 {
     const struct conf *c = in->conf;
-    cleanup_free char *host = xasprintf("%s.%s", in->app->name, c->domain);
-    json_t *o = object(in, "networking.k8s.io/v1", "Ingress", PROCESS_WEB, PROCESS_WEB), *spec;
+    json_t *o = object(in, "networking.k8s.io/v1", "Ingress", PROCESS_WEB, PROCESS_WEB), *spec, *rules = json_array();
+    json_auto_t *hosts = json_list(&in->app->domains);
+    json_t *host;
+    size_t i;
 
-    spec = json_pack("{s:[{s:s, s:{s:[{s:s, s:s, s:{s:{s:s, s:{s:s}}}}]}}]}", "rules", "host", host,
-                     "http", "paths", "path", "/", "pathType", "Prefix", "backend", "service",
-                     "name", PROCESS_WEB, "port", "name", "http");
+    json_array_insert_new(hosts, 0, json_sprintf("%s.%s", in->app->name, c->domain));
+    json_array_foreach(hosts, i, host)
+        json_array_append_new(rules, json_pack("{s:O, s:{s:[{s:s, s:s, s:{s:{s:s, s:{s:s}}}}]}}", "host", host, "http",
+                                               "paths", "path", "/", "pathType", "Prefix", "backend", "service", "name",
+                                               PROCESS_WEB, "port", "name", "http"));
+    spec = json_pack("{s:o}", "rules", rules);
     if (c->ingress_class != NULL && c->ingress_class[0] != '\0')
         json_object_set_new(spec, "ingressClassName", json_string(c->ingress_class));
     if (c->tls)
-        json_object_set_new(spec, "tls", json_pack("[{s:[s], s:s}]", "hosts", host, "secretName",
+        json_object_set_new(spec, "tls", json_pack("[{s:O, s:s}]", "hosts", hosts, "secretName",
                                                    "web-tls"));
     json_object_set_new(o, "spec", spec);
     return o;

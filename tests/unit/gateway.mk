@@ -37,7 +37,7 @@ tests_fuzz_fuzz_text_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_text_LDADD = $(gateway_fuzz_ldadd)
 
 # Commands.
-command_tests = tests/unit/test_apply tests/unit/test_clone tests/unit/test_command tests/unit/test_commands tests/unit/test_daily tests/unit/test_dotenv \
+command_tests = tests/unit/test_apply tests/unit/test_clone tests/unit/test_command tests/unit/test_commands tests/unit/test_daily tests/unit/test_domains tests/unit/test_dotenv \
     tests/unit/test_move tests/unit/test_permission tests/unit/test_plan_diff \
     tests/unit/test_rename tests/unit/test_run tests/unit/test_tasks tests/unit/test_teams
 command_tests += tests/unit/test_code_range
@@ -70,6 +70,8 @@ tests_unit_test_apply_CFLAGS = $(sql_test_cflags)
 tests_unit_test_apply_LDADD = $(command_test_ldadd)
 tests_unit_test_clone_CFLAGS = $(sql_test_cflags)
 tests_unit_test_clone_LDADD = $(command_test_ldadd)
+tests_unit_test_domains_CFLAGS = $(sql_test_cflags)
+tests_unit_test_domains_LDADD = $(command_test_ldadd)
 tests_unit_test_rename_CFLAGS = $(sql_test_cflags)
 tests_unit_test_rename_LDADD = $(command_test_ldadd)
 tests_unit_test_tasks_CFLAGS = $(sql_test_cflags)

@@ -269,6 +269,7 @@ static void test_router(void **state)
     struct err err = ERR_INIT;
     char *url;
 
+    vec_addl(&routes[1].domains, "example.com", "www.example.com", NULL);
     assert_int_equal(subnet_parse("10.213.0.0/24", &routes[0].subnet, &err), 0);
     assert_int_equal(subnet_parse("10.213.1.0/24", &routes[1].subnet, &err), 0);
     doc = router_render(&f->conf, routes, 2);
@@ -277,6 +278,15 @@ static void test_router(void **state)
     assert_int_equal(route_read(one, &again, &err), 0);
     assert_memory_equal(again.counts, routes[1].counts, sizeof(again.counts));
     assert_int_equal(again.subnet.base, routes[1].subnet.base);
+    assert_true(route_names_are(&again, "shop", &routes[1].domains));
+    route_release(&again);
+    json_object_set_new(one, "domains", json_pack("[s]", "not a domain"));
+    assert_int_equal(route_read(one, &again, &err), -1);
+    json_object_del(one, "domains");
+    assert_int_equal(route_read(one, &again, &err), 0);
+    assert_false(route_names_are(&again, "shop", &routes[1].domains));
+    vec_release(&routes[1].domains);
+    assert_true(route_names_are(&again, "shop", &routes[1].domains));
     route_release(&again);
     /* An app that was renamed; a file from before there was such a thing. */
     json_object_set_new(one, "name", json_string("store"));
