@@ -1,7 +1,8 @@
 """Builds by the real pack: limits, cancel, a server that stops, the pushed project.toml; and what an operator sees of them."""
 
 import json
-import subprocess
+import os
+import signal
 
 import harness
 from harness import ENV, Repo, Server, check, has, hello, new_name, page, refused, run, ssh, until
@@ -68,6 +69,23 @@ def test_cancel():
     has(check(ssh("builds:output", repo.app)), "The build was canceled.")
     repo.commit("fine", building("true"))
     check(repo.push())
+
+
+def test_pack_dies_late():
+    """pack fails once the image is published: a warning, and the release goes on"""
+    with Server() as server:
+        repo = Repo(new_name())
+        # Part of the layer with the packages, which is cached: pack is busy with that after it has published the image.
+        repo.commit("big", building("mkdir -p node_modules && head -c 200M /dev/urandom >node_modules/big"))
+        p, reader = push_until(repo, "-----> Published")
+        for pid, line in harness.descendants(server.process.pid).items():
+            if " build " in line and "--publish" in line:
+                os.kill(pid, signal.SIGKILL)
+        assert p.wait(60) == 0
+        reader.join()
+        page(repo.app, "built")
+        has(check(ssh("builds:output", repo.app)), "pack failed after the image was published", "cache", "is live")
+        no_container(repo.app)
 
 
 def test_stopped_twice():
