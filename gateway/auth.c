@@ -61,7 +61,6 @@ static void user_bind(struct user *u, const struct key *k)
     if (k->app_id == 0)
         return;
     u->bound_app = k->app_id;
-    u->bound_admin = u->admin;
     u->admin = u->may_create = false;
 }
 

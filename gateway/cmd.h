@@ -32,7 +32,7 @@ command_fn cmd_releases, cmd_releases_diff, cmd_releases_info, cmd_releases_outp
 command_fn cmd_run, cmd_run_detached, cmd_run_list, cmd_run_logs, cmd_run_stop;
 command_fn cmd_secrets_rotate;
 command_fn cmd_teams_add, cmd_teams_create, cmd_teams_destroy, cmd_teams_info, cmd_teams_list, cmd_teams_remove;
-command_fn cmd_users_add, cmd_users_list, cmd_users_remove;
+command_fn cmd_users_add, cmd_users_list, cmd_users_remove, cmd_users_set;
 
 /* --- show.c */
 

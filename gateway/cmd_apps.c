@@ -39,8 +39,8 @@ int app_create_check(const struct command_ctx *c, struct err *err)
 {
     if (c->user.admin || c->user.may_create)
         return 0;
-    return err_set(err, ERR_DENIED, "you may not create apps here; an admin can allow it: users:add, or create the app for "
-                   "you");
+    return err_set(err, ERR_DENIED, "you may not create apps here; an admin can allow it (users:set %s create) or "
+                   "create the app for you", c->user.name);
 }
 
 int cmd_apps_create(struct command_ctx *c, char *const *argv, int argc, struct err *err)

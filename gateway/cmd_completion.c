@@ -19,6 +19,7 @@ static const struct choice choices[] = {
     { "teams:destroy", "", "" },
     { "teams:info", "", "" },
     { "teams:remove", "", "" },
+    { "users:set", "user create admin", NULL },
 };
 
 static const struct choice *choice_of(const struct command *cmd)

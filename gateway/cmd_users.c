@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "base/mem.h"
 #include "gateway/cmd.h"
 
 #include <stdlib.h>
@@ -53,6 +54,31 @@ int cmd_users_list(struct command_ctx *c, char *const *argv, int argc, struct er
         table_print(&t, c);
     }
     table_release(&t);
+    return 0;
+}
+
+int cmd_users_set(struct command_ctx *c, char *const *argv, int argc, struct err *err)
+{
+    static const struct { const char *word, *does; bool admin, create; } roles[] = {
+        { "user", "an ordinary user", false, false }, { "create", "a user who may create apps", false, true },
+        { "admin", "an admin of this server", true, true },
+    };
+    size_t i = 0;
+
+    (void) argc;
+    if (user_name_check(argv[0], err) != 0)
+        return -1;
+    while (i < countof(roles) && strcmp(roles[i].word, argv[1]) != 0)
+        i++;
+    if (i == countof(roles))
+        return err_set(err, ERR_USAGE, "a role on the server is user, create or admin; for example: users:set %s create", argv[0]);
+    (void) buf_addf(&c->detail, "%s %s", argv[0], roles[i].word);
+    if (users_set(c->store, argv[0], roles[i].admin, roles[i].create, err) != 0)
+        return -1;
+    if (c->json)
+        return show_json(c, json_pack("{s:s, s:b, s:b}", "name", argv[0], "admin", (int) roles[i].admin, "may_create",
+                                      (int) roles[i].create));
+    (void) io_outf(c->io, "Making %s %s... done\n", argv[0], roles[i].does);
     return 0;
 }
 

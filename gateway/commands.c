@@ -494,6 +494,12 @@ const struct command commands[] = {
       "--owner).\n\n"
       "    users:remove carl",
       cmd_users_remove },
+    { "users:set", NULL, CMD_ADMIN | CMD_AUDIT, ROLE_NONE, "NAME ROLE",
+      "Change what a user may do on the server",
+      "ROLE: user, create (may also create apps) or admin (may do everything), from the next command on. Roles in apps stay.\n"
+      "Refused for the last admin.\n\n"
+      "    users:set carl create",
+      cmd_users_set },
     { "version", NULL, 0, ROLE_NONE, "",
       "Show the server's version",
       "    version",

@@ -10,9 +10,12 @@ static int role_find(struct store *s, const struct user *u, int64_t app_id, enum
 {
     cleanup_stmt sqlite3_stmt *st = NULL;
     enum role highest = ROLE_NONE;
+    int64_t admin = 0;
     int rc;
 
-    if (u->admin || u->bound_admin) {
+    if (store_int(s, &admin, err, "SELECT admin FROM users WHERE id = ?", "i", u->id) < 0)
+        return -1;
+    if (admin != 0) {
         *ret = ROLE_OWN;
         return 0;
     }

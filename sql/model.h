@@ -40,9 +40,8 @@ struct user {
     bool admin, may_create;
     int64_t created_at;
     /* Came in with a deploy key: not admin, nothing may be created, and no role in any other app; the role in this
-     * one is the user's own (admins: bound_admin), at most operate. 0: not bound. */
+     * one is the user's own, at most operate. 0: not bound. */
     int64_t bound_app;
-    bool bound_admin;
 };
 void user_release(struct user *u);
 

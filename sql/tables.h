@@ -15,6 +15,8 @@ int users_add(struct store *s, const char *name, bool admin, bool may_create, in
 int users_get(struct store *s, const char *name, struct user *ret, struct err *err);
 int users_get_id(struct store *s, int64_t id, struct user *ret, struct err *err);
 int users_list(struct store *s, struct user **ret, size_t *ret_n, struct err *err);
+/* What a user may do on the server. The last admin stays one (ERR_FAILED). */
+int users_set(struct store *s, const char *name, bool admin, bool may_create, struct err *err);
 /* Refused (ERR_FAILED) for the last admin and for owners of apps (names them). */
 int users_remove(struct store *s, const char *name, struct err *err);
 
@@ -72,8 +74,8 @@ int apps_clone(struct store *s, int64_t from, int64_t to, struct err *err);
 int config_copies_do(struct store *s, struct err *err);
 
 /* --- access.c */
-/* The role of a user in an app: the highest of the user's own and those of the user's teams; admins have ROLE_OWN everywhere.
- * Who came in with a deploy key has none but in its app, and there at most ROLE_OPERATE. */
+/* The role of a user in an app: the highest of the user's own and those of the user's teams; admins have ROLE_OWN everywhere,
+ * as the database knows them now, not *u. Who came in with a deploy key has none but in its app, and there at most ROLE_OPERATE. */
 int access_role(struct store *s, const struct user *u, int64_t app_id, enum role *ret, struct err *err);
 int access_grant(struct store *s, int64_t app_id, int64_t user_id, enum role r, struct err *err);
 /* Gives the app to another user (who gets ROLE_OWN; the former owner keeps it). */

@@ -15,7 +15,6 @@ static void user_fill(sqlite3_stmt *st, struct user *u)
     u->admin = sqlite3_column_int(st, 2) != 0;
     u->may_create = sqlite3_column_int(st, 3) != 0;
     u->bound_app = 0;
-    u->bound_admin = false;
     u->created_at = sqlite3_column_int64(st, 4);
 }
 
@@ -98,24 +97,54 @@ int users_list(struct store *s, struct user **ret, size_t *ret_n, struct err *er
     return 0;
 }
 
-static int users_remove_in(struct store *s, const char *name, struct err *err)
+/* The id of a user who may cease to be an admin. */
+static int not_last_admin(struct store *s, const char *name, int64_t *ret_id, struct err *err)
 {
-    cleanup_stmt sqlite3_stmt *st = NULL;
-    cleanup_free char *apps = NULL;
     int64_t admins = 0;
     struct user u;
-    int64_t id;
     bool admin;
 
     if (users_get(s, name, &u, err) != 0)
         return -1;
-    id = u.id;
+    *ret_id = u.id;
     admin = u.admin;
     user_release(&u);
     if (admin && store_int(s, &admins, err, "SELECT count(*) FROM users WHERE admin = 1", "") < 0)
         return -1;
     if (admin && admins < 2)
-        return err_set(err, ERR_FAILED, "%s is the last admin; make another one first", name);
+        return err_set(err, ERR_FAILED, "%s is the last admin; make another one first: users:set USER admin", name);
+    return 0;
+}
+
+static int users_set_in(struct store *s, const char *name, bool admin, bool may_create, struct err *err)
+{
+    int64_t id = 0;
+
+    if (!admin && not_last_admin(s, name, &id, err) != 0)
+        return -1;
+    if (store_exec(s, err, "UPDATE users SET admin = ?, may_create = ? WHERE name = ?", "iis", (int64_t) admin,
+                   (int64_t) may_create, name) != 0)
+        return -1;
+    return store_changes(s) != 0 ? 0 : err_set(err, ERR_NOT_FOUND, "there is no user %.*s", USER_NAME_MAX, name);
+}
+
+int users_set(struct store *s, const char *name, bool admin, bool may_create, struct err *err)
+{
+    bool own;
+
+    if (store_enter(s, &own, err) != 0)
+        return -1;
+    return store_leave(s, own, users_set_in(s, name, admin, may_create, err), err);
+}
+
+static int users_remove_in(struct store *s, const char *name, struct err *err)
+{
+    cleanup_stmt sqlite3_stmt *st = NULL;
+    cleanup_free char *apps = NULL;
+    int64_t id = 0;
+
+    if (not_last_admin(s, name, &id, err) != 0)
+        return -1;
     if (store_prepare(s, &st, err, "SELECT group_concat(name, ', ') FROM apps WHERE owner_id = ?", "i", id) != 0
         || store_step(s, st, err) < 0)
         return -1;

@@ -162,7 +162,6 @@ int desk_type(struct desk *d, const char *user, const char *line)
     c.verbs = d->verbs;
     if (d->bound_app != 0) { /* as gateway/auth.c does */
         c.user.bound_app = d->bound_app;
-        c.user.bound_admin = c.user.admin;
         c.user.admin = c.user.may_create = false;
     }
     (void) snprintf(c.fingerprint, sizeof(c.fingerprint), "SHA256:test");

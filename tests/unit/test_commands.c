@@ -116,6 +116,16 @@ static void test_people(void **state)
     desk_expect(d, "anna", "users:add carl", 1, "exists already");
     desk_expect(d, "anna", "users:add local", 2, "local");
     desk_expect(d, "anna", "users:add Carl", 2, "user name");
+    desk_expect(d, "carl", "users:set carl admin", 3, "only admins");
+    desk_expect(d, "anna", "users:set carl admin", 0, "Making carl an admin of this server... done");
+    desk_expect(d, "carl", "users:set anna user", 0, "Making anna an ordinary user... done");
+    desk_expect(d, "anna", "users:list", 3, "only admins");
+    desk_expect(d, "anna", "apps:create x", 3, "users:set anna create");
+    desk_expect(d, "carl", "users:set carl create", 1, "carl is the last admin; make another one first: users:set USER admin");
+    desk_expect(d, "carl", "users:set nobody admin", 4, "no user nobody");
+    desk_expect(d, "carl", "users:set anna owner", 2, "user, create or admin; for example: users:set anna create");
+    desk_expect(d, "carl", "users:set anna admin --json", 0, "{\"name\":\"anna\",\"admin\":true,\"may_create\":true}");
+    desk_expect(d, "anna", "users:set carl create", 0, "a user who may create apps... done");
     desk_expect(d, "anna", "users:list --json", 0, "{\"name\":\"carl\",\"admin\":false,\"may_create\":true");
     d->input = key;
     desk_expect(d, "bert", "keys:add", 0, "SHA256:Zwu7wVmMW3VqX8ubn+WU4FsR7pdzeuDcFKAHGHoepFc for bert... done");

@@ -164,6 +164,18 @@ static void test_access(void **state)
     assert_int_equal(r, ROLE_OWN);
     OK(access_role(f->store, &carl, f->shop, &r, &err));
     assert_int_equal(r, ROLE_NONE);
+    /* Who was an admin when the connection began, and is none any more, or is no user. */
+    OK(users_set(f->store, "carl", true, true, &err));
+    OK(users_set(f->store, "anna", false, false, &err));
+    OK(access_role(f->store, &anna, f->shop, &r, &err));
+    assert_int_equal(r, ROLE_NONE);
+    OK(access_role(f->store, &carl, f->shop, &r, &err));
+    assert_int_equal(r, ROLE_OWN);
+    OK(users_remove(f->store, "anna", &err));
+    OK(access_role(f->store, &anna, f->shop, &r, &err));
+    assert_int_equal(r, ROLE_NONE);
+    OK(users_add(f->store, "dora", true, true, NULL, &err));
+    OK(users_set(f->store, "carl", false, false, &err));
     OK(access_grant(f->store, f->shop, carl.id, ROLE_DEPLOY, &err));
     OK(access_grant(f->store, f->shop, carl.id, ROLE_VIEW, &err));
     OK(access_role(f->store, &carl, f->shop, &r, &err));
