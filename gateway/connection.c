@@ -71,6 +71,16 @@ static void paced(struct connection *c, struct pace *p, uint64_t ms)
         lost(c, "the peer was silent or too slow for idle_timeout");
 }
 
+/* libssh also calls a channel that was closed at its end. But who closes it without having said EOF, or before there is an
+ * answer, has gone away in the middle: what came is no whole input (RFC 4254 §5.3). */
+static void eof_check(struct connection *c)
+{
+    if (c->peer_closed)
+        lost(c, "the peer closed the channel");
+    else if (c->peer_eof && ssh_channel_is_eof(c->channel))
+        c->eof = true;
+}
+
 /* Lets libssh handle what has arrived and send what is left. */
 static void handle_packets(struct connection *c)
 {
@@ -95,10 +105,7 @@ static void handle_packets(struct connection *c)
     stderr_len = ssh_channel_poll(c->channel, 1);
     if (stdin_len > WINDOW_MAX + OVERFLOW_SLACK || stderr_len > 0)
         lost(c, "the peer sent data beyond its window");
-    if (ssh_channel_is_eof(c->channel))
-        c->eof = true;
-    if (c->peer_closed)
-        lost(c, "the peer closed the channel");
+    eof_check(c);
 }
 
 int connection_turn(struct connection *c)
@@ -199,16 +206,15 @@ long connection_read_now(struct connection *c, void *data, size_t max)
     if (c->channel == NULL)
         return -1;
     n = ssh_channel_read_nonblocking(c->channel, data, (uint32_t) max, 0);
+    eof_check(c); /* reading handles packets, too */
     if (n > 0) {
         moved(c, &c->in, (size_t) n);
         return n;
     }
-    if (n == 0 && !ssh_channel_is_eof(c->channel) && !c->gone)
+    if (n == 0 && !c->eof && !c->gone)
         return 0;
-    if (n == SSH_ERROR)
+    if (!c->eof)
         lost(c, "reading from the connection failed");
-    else
-        c->eof = true;
     return -1;
 }
 
@@ -220,6 +226,8 @@ long connection_read(struct connection *c, void *data, size_t max)
 
         if (n > 0)
             return n;
+        if (c->eof && !c->gone)
+            handle_packets(c); /* a close that came together with the end */
         if (c->eof && !c->gone)
             return 0;
         if (n < 0)

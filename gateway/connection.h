@@ -45,7 +45,8 @@ struct connection {
     int cols, rows;
     char term[41];           /* TERM as the client says, where it has only harmless characters */
 
-    bool eof;                /* the peer sends no more */
+    bool peer_eof;           /* the peer has said that it sends no more */
+    bool eof;                /* and all that it sent has been read. Never because it has gone away */
     bool gone;
     bool peer_closed;        /* the peer has closed the channel */
     const char *gone_why;    /* for the log */

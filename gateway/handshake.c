@@ -141,6 +141,14 @@ static int on_subsystem(ssh_session ssh, ssh_channel channel, const char *name, 
     return -1;
 }
 
+static void on_eof(ssh_session ssh, ssh_channel channel, void *arg)
+{
+    struct connection *c = arg;
+
+    (void) ssh, (void) channel;
+    c->peer_eof = true;
+}
+
 static void on_close(ssh_session ssh, ssh_channel channel, void *arg)
 {
     struct connection *c = arg;
@@ -217,6 +225,7 @@ int connection_init(struct connection *c, const struct conf *conf, struct auth *
     c->channel_callbacks.channel_exec_request_function = on_exec;
     c->channel_callbacks.channel_shell_request_function = on_shell;
     c->channel_callbacks.channel_subsystem_request_function = on_subsystem;
+    c->channel_callbacks.channel_eof_function = on_eof;
     c->channel_callbacks.channel_close_function = on_close;
     ssh_callbacks_init(&c->channel_callbacks);
     return 0;

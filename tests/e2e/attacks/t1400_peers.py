@@ -10,6 +10,11 @@ import time
 
 os.environ["SLIPWAY_SETTINGS"] = ("ssh.login_grace_time=3s ssh.idle_timeout=3s ssh.session_cpu=2s "
                                   "ssh.max_connections_per_address=400")
+import paramiko
+from paramiko.common import cMSG_CHANNEL_CLOSE as MSG_CHANNEL_CLOSE
+from paramiko.common import cMSG_CHANNEL_EOF as MSG_CHANNEL_EOF
+from paramiko.common import cMSG_DISCONNECT as MSG_DISCONNECT
+
 import fixture
 import harness
 from fixture import row
@@ -186,6 +191,48 @@ def test_beyond_the_window():
     fixture.wake()
     until(lambda: row("SELECT state FROM builds ORDER BY id DESC LIMIT 1") == ("live",))
     no_session_left()
+
+
+def test_closed_in_the_middle():
+    """a channel that is closed without the end of its input, or together with it, or a goodbye: half an input sets nothing"""
+    app = new_name()
+    check(ssh("apps:create", app))
+    whole = RawClient().login()
+    c = whole.run(f"config:import {app}")
+    c.sendall(b"WHOLE=1\n")
+    c.shutdown_write()
+    assert c.recv_exit_status() == 0
+    whole.close()
+    names = check(ssh("config:keys", app)).out
+    assert names == "WHOLE\n", names
+
+    def say(client, kind, channel):
+        m = paramiko.Message()
+        m.add_byte(kind)
+        m.add_int(channel.remote_chanid if channel else 11)  # SSH_DISCONNECT_BY_APPLICATION
+        if not channel:
+            m.add_string("bye")
+            m.add_string("")
+        client.transport.packetizer.send_message(m)
+
+    for kinds in ([MSG_CHANNEL_CLOSE], [MSG_CHANNEL_EOF, MSG_CHANNEL_CLOSE], [MSG_DISCONNECT]):
+        for words in (f"config:import {app}", f"config:set {app} HALF=@-"):
+            n = len(check(ssh("audit", app, "--json")).json())
+            said = f"command {words.split()[0]} "
+            begun = fixture.log_text().count(said)
+            client = RawClient().login()
+            c = client.run(words)
+            until(lambda: fixture.log_text().count(said) > begun)
+            c.sendall(b"HALF=1\n")
+            client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)  # what follows arrives together
+            for kind in kinds:
+                say(client, kind, None if kind == MSG_DISCONNECT else c)
+            client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+            until(lambda: len(check(ssh("audit", app, "--json")).json()) == n + 1)
+            row = check(ssh("audit", app, "--json")).json()[0]
+            assert row["result"] != 0, (kinds, words, row)
+            client.close()
+    assert check(ssh("config:keys", app)).out == names
 
 
 def test_many_channels_and_requests():
