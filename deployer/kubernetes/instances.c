@@ -44,11 +44,13 @@ void instances_drop(struct instances *all, struct instance *i)
     *i = all->v[--all->n];
 }
 
-static int by_age(const void *a, const void *b)
+static int by_stay(const void *a, const void *b)
 {
     const struct pod *p = &((const struct instance *) a)->pod,
                      *q = &((const struct instance *) b)->pod;
 
+    if (p->deleting != q->deleting)
+        return p->deleting - q->deleting;
     if (p->created_at != q->created_at)
         return p->created_at < q->created_at ? -1 : 1;
     return strcmp(p->name, q->name);
@@ -78,7 +80,7 @@ void instances_number(struct instances *all)
 {
     if (all->n == 0)
         return;
-    qsort(all->v, all->n, sizeof(*all->v), by_age);
+    qsort(all->v, all->n, sizeof(*all->v), by_stay);
     for (size_t i = 0; i < all->n; i++)
         if (all->v[i].number == 0)
             all->v[i].number = lowest_free(all, all->v[i].pod.process);

@@ -21,8 +21,8 @@ struct instance *instances_find(struct instances *all, const char *uid);
 /* Ends one; its data must be gone. */
 void instances_drop(struct instances *all, struct instance *i);
 
-/* Gives numbers to those without: oldest first, the lowest that no other of the process has.
- * Sorts by process and number. */
+/* Gives numbers to those without: those that stay before those that are being stopped (web.1 is one that stays), oldest
+ * first, the lowest that no other of the process has. Sorts by process and number. */
 void instances_number(struct instances *all);
 
 /* "web.1"; the caller frees it. */

@@ -307,16 +307,19 @@ static void test_overdue(void **state)
 
 static void test_instances(void **state)
 {
-    static const char *const names[] = { "b", "a", "c" };
+    static const char *const names[] = { "b", "a", "c", "gone" };
     struct instances all = { 0 };
 
     (void) state;
     for (size_t i = 0; i < countof(names); i++) {
         json_t *p = pod(names[i], "web", "new");
 
-        if (i == 2)
+        if (i >= 2)
             json_object_set_new(json_object_get(p, "metadata"), "creationTimestamp",
-                                json_string("2025-01-01T00:00:00Z"));
+                                json_string(i == 2 ? "2025-01-01T00:00:00Z" : "2024-01-01T00:00:00Z"));
+        if (i == 3)
+            json_object_set_new(json_object_get(p, "metadata"), "deletionTimestamp",
+                                json_string("2025-01-02T00:00:00Z"));
         assert_non_null(instances_take(&all, p));
         json_decref(p);
     }
@@ -324,6 +327,8 @@ static void test_instances(void **state)
     assert_string_equal(all.v[0].pod.name, "c"); /* the oldest */
     assert_string_equal(all.v[1].pod.name, "a");
     assert_int_equal(all.v[2].number, 3);
+    assert_string_equal(all.v[3].pod.name, "gone"); /* older, but it is being stopped */
+    instances_drop(&all, instances_find(&all, "gone"));
     instances_drop(&all, instances_find(&all, "a"));
     {
         json_t *p = pod("d", "web", "new");
