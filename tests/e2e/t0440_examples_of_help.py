@@ -73,6 +73,10 @@ def people():
     typed("keys:remove laptop")
     typed("users:add carl --create")
     typed("users:list", says="carl")
+    typed("teams:create ops")
+    typed("teams:add ops carl")
+    typed("teams:list", says="ops")
+    typed("teams:info ops", says="carl")
 
 
 def first_release():
@@ -83,6 +87,10 @@ def first_release():
     typed("access:grant shop carl deploy")
     typed("access:list shop", says="carl")
     typed("access:revoke shop carl")
+    typed("access:grant shop @ops operate")
+    typed("access:revoke shop @ops")
+    typed("teams:remove ops carl")
+    typed("teams:destroy ops --confirm ops")
     typed("users:remove carl")
     typed("keys:add ci --deploy shop --verbs push,logs --expires 90d < ci.pub", instead={"ci.pub": f"{new_key('ci')}.pub"})
     typed("apps:set shop deploy-branch trunk")
@@ -193,6 +201,10 @@ def whole():
     typed("apps:apply shop", stdin=json.dumps(document).encode(), says="done")
     check(ssh("apps:apply", "shop", stdin=text))
     typed("apps:clone shop shop-staging --skip-deploy")
+    typed("domains:add shop www.example.com example.com")
+    typed("domains:list shop", says="www.example.com")
+    typed("domains:remove shop www.example.com")
+    typed("domains:clear shop")
     typed("maintenance:on shop", code=MAINTENANCE)
     typed("maintenance:report shop", says="off" if CLUSTER else "on")
     typed("maintenance:off shop")
@@ -212,7 +224,8 @@ def test_examples():
     prefix = f"slipway-help-{os.getpid():x}-"
     settings = {"docker__prefix": prefix}
     if CLUSTER:
-        settings.update(target__target="docker", docker__address="127.0.0.1", kubernetes__namespace_prefix=prefix)
+        settings.update(target__target="docker", docker__address="127.0.0.1", kubernetes__namespace_prefix=prefix,
+                        kubernetes__expose="ingress", kubernetes__domain="apps.test")
     with Server(**settings):
         for part in (people, first_release, config, processes, one_offs, releases, builds, without_a_push, whole):
             part()
