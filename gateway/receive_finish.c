@@ -169,7 +169,7 @@ int receive_take_in(struct receive *r, struct quarantine *q, struct err *err)
         cleanup_free char *from = xstrdup(q->dir);
         const char *rest = strstr(from, "/objects/");
 
-        if (create_app(r, err) < 0)
+        if (session_may_create(r->s, err) < 0 || create_app(r, err) < 0)
             return -1;
         /* The quarantine has moved with its repository. */
         free(q->repo);

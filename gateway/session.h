@@ -30,8 +30,11 @@ int receive_serve(struct session *s, const char *app);
 int upload_serve(struct session *s, const char *app);
 
 /* The app by that name if the user has the role in it; the same ERR_NOT_FOUND for one that does not exist
- * and one that the user has nothing to do with, ERR_DENIED for too small a role. */
+ * and one that the user has nothing to do with, ERR_DENIED for too small a role, or where
+ * the key that the user came with is none any more. */
 int session_app(struct session *s, const char *name, enum role need, struct app *ret, struct err *err);
 
+/* 0 where the user may create apps, as the database knows it now; ERR_DENIED where not, or not any more. */
+int session_may_create(struct session *s, struct err *err);
 
 #endif

@@ -4,9 +4,12 @@ they come. Who has a role in one app sees and reaches nothing of another. A role
 
 import concurrent.futures
 import itertools
+import os
+import subprocess
+import tempfile
 
 import harness
-from harness import Repo, check, has, new_app, new_key, new_name, new_user, ssh
+from harness import Repo, check, has, new_app, new_key, new_name, new_user, ssh, ssh_argv
 
 ROLES = ["none", "view", "deploy", "operate", "own"]
 TEAM = "team:"  # before a role: of somebody who has it through a team alone
@@ -228,6 +231,89 @@ def test_team_work():
     check(ssh("teams:destroy", team, "--confirm", team))
     check(ssh("apps:info", renamed, key=key), 4)
     assert [r["user"] for r in check(ssh("access:list", renamed, "--json")).json()] == ["admin"]
+
+
+# Stands between git and ssh: gives the half of a push away, says so in one pipe and waits for another.
+HOLD = r'''
+import os, subprocess, sys, threading
+said, go, *argv = sys.argv[1:]
+p = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def answers():
+    while data := os.read(p.stdout.fileno(), 65536):
+        os.write(1, data)
+threading.Thread(target=answers).start()
+seen = 0
+while data := os.read(0, 65536):
+    if seen < 200000 <= seen + len(data):
+        open(said, "w").close()
+        open(go).close()
+    seen += len(data)
+    p.stdin.write(data)
+    p.stdin.flush()
+p.stdin.close()
+sys.exit(p.wait())
+'''
+
+
+def held_push(app, key, meanwhile):
+    """A push during whose upload `meanwhile` happens: what git has said, and its exit code."""
+    repo, folder = Repo(app, key=key), tempfile.mkdtemp(dir=harness.TMP)
+    said, go = (os.path.join(folder, name) for name in ("said", "go"))
+    os.mkfifo(said)
+    os.mkfifo(go)
+    with open(os.path.join(folder, "hold.py"), "w", encoding="utf-8") as f:
+        f.write(HOLD)
+    repo.git("pull", "-q", "k8s", "main", ok=None)
+    repo.commit("large", {**harness.hello("late"), "noise": os.urandom(1000000)})
+    command = " ".join(["python3", f.name, said, go, *ssh_argv(key)])
+    env = {**os.environ, "GIT_SSH_COMMAND": command}
+    with subprocess.Popen(["git", "push", "k8s", "main"], cwd=repo.path, env=env, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as p:
+        open(said, encoding="utf-8").close()
+        meanwhile()
+        open(go, "w", encoding="utf-8").close()
+        out = p.stdout.read()
+        return out, p.wait()
+
+
+def test_taken_away_in_push():
+    """what is taken away while a push is uploaded holds for that push: a team, a role, being an admin, the key, the user"""
+    repo = new_app("before")
+    head = repo.head()
+    key, team = member(repo.app, "deploy")
+
+    def refused(key, meanwhile, why):
+        out, code = held_push(repo.app, key, meanwhile)
+        assert code == 1 and why in out, (code, out)
+        assert len(check(ssh("builds:list", repo.app, "--json")).json()) == 1
+        assert repo.remote_refs()["refs/heads/main"] == head
+
+    def with_role(role):
+        key = new_user(new_name("u"))
+        check(ssh("access:grant", repo.app, name_of(key), role))
+        return key, name_of(key)
+
+    refused(key, lambda: check(ssh("teams:remove", team, name_of(key))), "not found")
+    check(ssh("teams:add", team, name_of(key)))
+    refused(key, lambda: check(ssh("access:grant", repo.app, f"@{team}", "view")), "yours is view")
+    check(ssh("access:grant", repo.app, f"@{team}", "deploy"))
+    refused(key, lambda: check(ssh("teams:destroy", team, "--force")), "not found")
+    key, name = with_role("deploy")
+    refused(key, lambda: check(ssh("keys:remove", name, "--user", name)), "your key was removed")
+    key, name = with_role("own")
+    refused(key, lambda: check(ssh("users:remove", name)), "your key was removed")
+    key, name = with_role("view")
+    check(ssh("users:set", name, "admin"))
+    refused(key, lambda: check(ssh("users:set", name, "user")), "yours is view")
+    # Nor is an app made for somebody who may make none any more.
+    name, app = new_name("u"), new_name()
+    out, code = held_push(app, new_user(name, "--create"), lambda: check(ssh("users:set", name, "user")))
+    assert code == 1 and "may not create apps here any more" in out, (code, out)
+    check(ssh("apps:info", app), 4)
+    # Where nothing was taken away, such a push goes live.
+    out, code = held_push(repo.app, None, lambda: None)
+    assert code == 0, out
+    harness.page(repo.app, "late")
 
 
 def test_taken_away():
