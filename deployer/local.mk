@@ -3,6 +3,8 @@ noinst_LIBRARIES += deployer/libdeployer.a
 deployer_libdeployer_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SQLITE_CFLAGS) \
     $(YAML_CFLAGS)
 deployer_libdeployer_a_SOURCES = \
+    deployer/log_fan.c deployer/log_fan.h \
+    deployer/log_join.c deployer/log_join.h \
     deployer/log_lines.c deployer/log_lines.h \
     deployer/one_off.c deployer/one_off.h \
     deployer/rfc3339.c deployer/rfc3339.h \

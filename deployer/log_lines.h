@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,6 +25,8 @@ struct log_cursor {
     int64_t seen_ns;         /* time of the last line that came */
     size_t found;            /* of the lines at last_ns, those that have come again */
     bool again;              /* the log comes from the second of last_ns on: what was taken is passed over */
+    struct log_seen *seen;   /* a ring of the lines taken last, where they may come twice; NULL: they don't */
+    size_t seen_at;
 };
 
 /* Takes a line of the form "RFC3339 text" (n bytes, no newline) of the instance `name` ("web.1"), unless the
@@ -31,8 +34,20 @@ struct log_cursor {
  * the log any more, what is later than all that was taken is new. A line without a time gets that of the line before. */
 void log_lines_take(struct log_lines *l, struct log_cursor *c, const char *name, const char *p, size_t n);
 
+/* Lines that come a second time, no more than LOG_SEEN_MAX later, are passed over from now on: an engine that changes
+ * over to a new file repeats some. Free with log_cursor_release. */
+#define LOG_SEEN_MAX 8192
+void log_cursor_watch(struct log_cursor *c);
+void log_cursor_release(struct log_cursor *c);
+
 /* The log is asked for again from the cursor's second on: what was taken comes again. */
 void log_cursor_again(struct log_cursor *c);
+
+void log_lines_sort(struct log_lines *l);
+/* Puts what is in `from` behind what is in `to`. */
+void log_lines_move(struct log_lines *to, struct log_lines *from);
+/* Forgets what has come. */
+void log_lines_clear(struct log_lines *l);
 
 /* Of what has come, only the last n lines stay. */
 void log_lines_last(struct log_lines *l, size_t n);
@@ -42,6 +57,20 @@ void log_lines_last(struct log_lines *l, size_t n);
 int log_lines_write(struct log_lines *l, int fd, struct err *err);
 
 void log_lines_release(struct log_lines *l);
+
+/* How far somebody has read the log of an instance: up to the at_last-th line in a row of that time. */
+struct log_mark { char *id; int64_t ns; size_t at_last; }; /* ns 0: nothing of it */
+struct log_marks { struct log_mark *v; size_t n; };
+
+/* NULL: none of this one. */
+const struct log_mark *log_mark_find(const struct log_marks *m, const char *id);
+/* The line taken last is the mark's. */
+bool log_mark_reached(const struct log_mark *m, const struct log_cursor *c);
+
+/* A mark as a document, and an array of them as marks (release them). */
+json_t *log_mark_json(const char *id, const struct log_cursor *c);
+int log_marks_read(const json_t *doc, struct log_marks *ret, struct err *err);
+void log_marks_release(struct log_marks *m);
 
 /* True when the session has closed its end of the readable fd. What it sends otherwise is dropped. */
 bool log_peer_gone(int fd);

@@ -7,6 +7,8 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "deployer/config_open.h"
+#include "deployer/log_fan.h"
+#include "deployer/log_join.h"
 #include "deployer/stream_plan.h"
 #include "deployer/stream_run.h"
 #include "deployer/target.h"
@@ -74,7 +76,7 @@ int stream_request_read(const json_t *doc, struct stream_request *ret, struct er
         [STREAM_LIST] = "list", [STREAM_LOGS] = "logs", [STREAM_RESTART] = "restart",
         [STREAM_CONFIG] = "config", [STREAM_RUN] = "run", [STREAM_EXEC] = "exec",
         [STREAM_RUN_LIST] = "run-list", [STREAM_RUN_LOGS] = "run-logs", [STREAM_RUN_STOP] = "run-stop",
-        [STREAM_PLAN] = "plan", [STREAM_MAINTENANCE] = "maintenance",
+        [STREAM_PLAN] = "plan", [STREAM_FOLLOW] = "follow", [STREAM_MAINTENANCE] = "maintenance",
     };
     const char *op = json_str(doc, "op", "");
     struct stream_request r = { 0 };
@@ -116,6 +118,7 @@ struct stream {
     struct app app;
     const struct stream_request *request;
     bool peer_gone;
+    bool done;               /* the session has its result, or will have it from another process */
     int exit_code;           /* of a command that was run */
 };
 
@@ -140,6 +143,19 @@ static int send_json(struct stream *s, const json_t *doc, struct err *err)
     sodium_memzero(text, strlen(text)); /* config values go through here */
     free(text);
     return rc;
+}
+
+/* The last frame. */
+static int result_send(struct stream *s, int rc, const struct err *err)
+{
+    json_auto_t *result = json_pack("{s:i, s:s?, s:i}", "code", rc < 0 ? (int) err->code : 0, "error",
+                                    rc < 0 ? err->msg : NULL, "exit", s->exit_code);
+    cleanup_free char *text = NULL;
+
+    if (result == NULL) /* a message that was cut within a character */
+        result = json_pack("{s:i, s:s}", "code", (int) err->code, "error", "failed");
+    text = json_text(result);
+    return ipc_write(s->fd, IPC_RESULT, text, strlen(text), NULL);
 }
 
 static json_t *instance_json(const struct target_instance *i)
@@ -167,6 +183,36 @@ static int serve_list(struct stream *s, const struct target_ops *ops, struct tar
     return send_json(s, all, err);
 }
 
+static struct log_place log_place(const struct stream *s, const struct target_ops *ops)
+{
+    int number = 0;
+
+    while (target_all[number] != ops)
+        number++;
+    return (struct log_place) { .conf = s->conf, .app_id = s->app.id, .target = ops->name, .number = number };
+}
+
+/* Shows what there is up to where the app's reader is, and leaves the session to that one. */
+static int logs_share(struct stream *s, const struct target_ops *ops, struct target *t, struct target_logs *q,
+                      const struct target_stream *io, struct err *err)
+{
+    struct log_place place = log_place(s, ops);
+    struct log_marks marks = { 0 };
+    cleanup_close int fd = log_join(&place, q->instance != NULL ? q->instance : q->process, &marks, err);
+    int rc;
+
+    if (fd < 0)
+        return -1;
+    q->follow = false;
+    q->until = &marks;
+    rc = ops->logs(t, &s->app, q, io, err);
+    log_marks_release(&marks);
+    if (rc == 0)
+        rc = log_join_hand(fd, s->fd, err);
+    s->done = rc == 0;
+    return rc;
+}
+
 static int serve_logs(struct stream *s, const struct target_ops *ops, struct target *t,
                       struct err *err)
 {
@@ -177,7 +223,34 @@ static int serve_logs(struct stream *s, const struct target_ops *ops, struct tar
 
     if (r->follow)
         (void) setpriority(PRIO_PROCESS, 0, FOLLOW_NICE);
-    return ops->logs(t, &s->app, &q, &io, err);
+    return r->follow && ops->follow != NULL ? logs_share(s, ops, t, &q, &io, err) : ops->logs(t, &s->app, &q, &io, err);
+}
+
+/* Is an app's reader. Who has started it is told that it is there; or another one is. */
+static int serve_follow(struct stream *s, const struct target_ops *ops, struct target *t, struct err *err)
+{
+    struct log_place place = log_place(s, ops);
+    cleanup_close int lock = -1;
+    struct log_fan *fan;
+    int fd, rc;
+
+    if (ops->follow == NULL)
+        return err_set(err, ERR_USAGE, "on %s the logs are not read for all", ops->name);
+    fd = log_place_listen(&place, &lock, err);
+    if (fd < 0)
+        return err->code == ERR_BUSY ? 0 : -1;
+    fan = log_fan_new(fd, err);
+    if (fan == NULL)
+        return -1;
+    (void) setpriority(PRIO_PROCESS, 0, FOLLOW_NICE);
+    (void) result_send(s, 0, NULL);
+    s->done = true;
+    rc = ops->follow(t, &s->app, fan, err);
+    if (rc < 0)
+        log_fan_end(fan, err);
+    log_place_leave(&place);
+    log_fan_free(fan);
+    return rc;
 }
 
 /* Progress for the session. It may have gone: the restart goes on without anybody who listens. */
@@ -352,6 +425,7 @@ static int serve_target(struct stream *s, struct err *err)
         return -1;
     rc = s->request->op == STREAM_LIST ? serve_list(s, ops, t, err)
        : s->request->op == STREAM_LOGS ? serve_logs(s, ops, t, err)
+       : s->request->op == STREAM_FOLLOW ? serve_follow(s, ops, t, err)
        : s->request->op == STREAM_RESTART ? serve_restart(s, ops, t, err)
        : s->request->op == STREAM_PLAN ? serve_plan(s, ops, t, err)
        : s->request->op == STREAM_MAINTENANCE ? serve_maintenance(s, ops, t, err)
@@ -389,17 +463,10 @@ int stream_main(const struct conf *c, int fd)
 {
     struct stream s = { .conf = c, .fd = fd };
     struct err err = ERR_INIT;
-    json_auto_t *result = NULL;
-    cleanup_free char *text = NULL;
     int rc = serve(&s, &err);
 
     app_release(&s.app);
     if (s.store != NULL)
         store_close(s.store);
-    result = json_pack("{s:i, s:s?, s:i}", "code", rc < 0 ? (int) err.code : 0, "error",
-                       rc < 0 ? err.msg : NULL, "exit", s.exit_code);
-    if (result == NULL) /* a message that was cut within a character */
-        result = json_pack("{s:i, s:s}", "code", (int) err.code, "error", "failed");
-    text = json_text(result);
-    return ipc_write(fd, IPC_RESULT, text, strlen(text), NULL) < 0 ? 1 : 0;
+    return !s.done && result_send(&s, rc, &err) < 0 ? 1 : 0;
 }

@@ -13,6 +13,7 @@
  * session has checked the person's permission. The operations:
  *   {"op": "list", "app_id": N, "target"}    instances as one JSON array
  *   {"op": "logs", "app_id": N, "process", "instance", "tail", "since", "follow"}
+ *   {"op": "follow", "app_id": N, "target"}  from another stream: be the app's reader of logs (deployer/log_join.h)
  *   {"op": "restart", "app_id": N, "process"}
  *   {"op": "config", "app_id": N, "version", "names"}   opened values of the run scope as one JSON object
  *   {"op": "plan", "app_id": N, …}           deployer/stream_plan.h
@@ -24,7 +25,8 @@ int stream_main(const struct conf *c, int fd);
 /* A request, checked. Strings are borrowed from doc. */
 struct stream_request {
     enum stream_op { STREAM_LIST, STREAM_LOGS, STREAM_RESTART, STREAM_CONFIG, STREAM_RUN, STREAM_EXEC,
-                     STREAM_RUN_LIST, STREAM_RUN_LOGS, STREAM_RUN_STOP, STREAM_PLAN, STREAM_MAINTENANCE } op;
+                     STREAM_RUN_LIST, STREAM_RUN_LOGS, STREAM_RUN_STOP, STREAM_PLAN, STREAM_MAINTENANCE,
+                     STREAM_FOLLOW } op;
     int64_t app_id;
     const char *process, *instance; /* NULL: all */
     const char *target;             /* NULL: the app's */

@@ -61,6 +61,8 @@ struct target_instance {
     bool ready;
 };
 
+struct log_marks;
+
 /* A log query: -n, -p, --since, -t. */
 struct target_logs {
     const char *process;     /* NULL: all */
@@ -68,6 +70,7 @@ struct target_logs {
     int tail;                /* lines of all instances together; -1: all */
     int64_t since_s;         /* 0: no limit */
     bool follow;
+    const struct log_marks *until; /* instead of following: no more than was read up to here; NULL: all there is */
 };
 
 /* Input and output of a command or a log stream; descriptors of a frame stream (base/ipc.h) to the session. */
@@ -125,6 +128,7 @@ enum target_trait {
 struct target_says { bool can; const char *how; };
 
 struct target;
+struct log_fan;
 
 struct target_ops {
     const char *name;        /* "kubernetes", "docker" */
@@ -177,6 +181,10 @@ struct target_ops {
                 const struct target_stream *io, struct err *err);
 
     /* What follows may be NULL: the target can't do it. */
+
+    /* Reads what all instances print from now on, for all who follow (deployer/log_fan.h), until nobody does. NULL: each
+     * follower reads for itself. */
+    int (*follow)(struct target *t, const struct app *app, struct log_fan *fan, struct err *err);
 
     /* Runs a command with the release's image and config: frames as in base/ipc.h, from a stream whose request was
      * read. 0 when it has ended: *ret_exit is its exit code, and nothing of it is left; where the session goes away

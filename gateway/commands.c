@@ -313,9 +313,10 @@ const struct command commands[] = {
       cmd_keys_remove },
     { "logs", NULL, CMD_APP, ROLE_VIEW, "APP [-t|--tail] [-n|--num LINES] [-p|--process TYPE] [--since TIME]",
       "Show what an app's processes print",
-      "The last 100 lines of all processes together; -t goes on until you stop it. -p takes a type (web), one instance\n"
-      "(web.1), or build or release for what builds and releases have printed; --since a time with its unit (30s, 10m,\n"
-      "1h, 2d). What the router sees is not kept.\n\n"
+      "The last 100 lines of all processes together; -t goes on until you stop it, and a line says how many are left out\n"
+      "where your connection takes fewer than there are. -p takes a type (web), one instance (web.1), or build or release\n"
+      "for what builds and releases have printed; --since a time with its unit (30s, 10m, 1h, 2d).\n"
+      "What the router sees is not kept.\n\n"
       "    logs shop -t -p web",
       cmd_logs },
     { "logs:failed", NULL, CMD_APP, ROLE_VIEW, "APP [VERSION]",

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "deployer/log_fan.h"
 #include "deployer/log_lines.h"
 #include "deployer/rfc3339.h"
 
@@ -25,7 +26,6 @@ struct logs {
     struct source **v;
     size_t n;
     uint64_t look_at;        /* when the list is to be read again; 0: not yet known */
-    int fd;
 };
 
 /* The log of one container. */
@@ -35,11 +35,16 @@ struct source {
     struct engine_stream *stream; /* NULL: at its end, for now */
     struct log_cursor cursor;
     bool ended;              /* was followed to the end of its container */
+    const struct log_mark *until; /* its lines up to here are wanted; NULL: all that come */
+    struct log_lines before; /* of one with a mark: what has come before it */
+    bool reached;
 };
 
 static void source_free(struct source *s)
 {
     engine_stream_close(s->stream);
+    log_lines_release(&s->before);
+    log_cursor_release(&s->cursor);
     free(s->id);
     free(s->name);
     free(s);
@@ -50,8 +55,16 @@ static void on_line(void *arg, int stream, const char *line, size_t n)
     struct source *s = arg;
 
     (void) stream;
-    if (n > 0)
+    if (n == 0 || s->reached)
+        return;
+    if (s->until == NULL) {
         log_lines_take(&s->logs->lines, &s->cursor, s->name, line, n);
+        return;
+    }
+    log_lines_take(&s->before, &s->cursor, s->name, line, n);
+    s->reached = log_mark_reached(s->until, &s->cursor);
+    if (s->reached)
+        log_lines_move(&s->logs->lines, &s->before);
 }
 
 static struct source *source_find(struct logs *l, const char *id)
@@ -76,6 +89,8 @@ static int source_open(struct source *s, bool follow, struct err *err)
     }
     tail = follow || q->tail < 0 ? xstrdup("all") : xasprintf("%d", q->tail > 0 ? q->tail : 1);
     s->ended = false;
+    if (follow)
+        log_cursor_watch(&s->cursor);
     path = xasprintf("/containers/%s/logs?stdout=1&stderr=1&timestamps=1&follow=%d&tail=%s&since=%" PRId64, s->id,
                      follow, tail, since);
     s->stream = engine_stream_open(s->logs->target->engine, "GET", path, NULL, DEMUX_FRAMES, LOG_LINE_MAX, on_line, s,
@@ -108,11 +123,14 @@ static int sources_open(struct logs *l, const struct app *app, bool follow, stru
             continue;
         if (s != NULL && s->ended && c->state != CONTAINER_RUNNING)
             continue; /* it has said all */
+        if (l->query->until != NULL && log_mark_find(l->query->until, c->id) == NULL)
+            continue; /* it has come since */
         if (s == NULL) {
             s = xcalloc(1, sizeof(*s));
             s->logs = l;
             s->id = xstrdup(c->id);
             s->name = container_instance(c);
+            s->until = l->query->until != NULL ? log_mark_find(l->query->until, c->id) : NULL;
             l->v = xrealloc_n(l->v, l->n + 1, sizeof(struct source *));
             l->v[l->n++] = s;
         }
@@ -158,9 +176,7 @@ static int history(struct logs *l, const struct app *app, struct err *err)
             return -1;
     for (size_t i = 0; i < l->n; i++)
         l->v[i]->ended = false;
-    if (l->query->tail >= 0)
-        log_lines_last(&l->lines, (size_t) l->query->tail);
-    return log_lines_write(&l->lines, l->fd, err);
+    return 0;
 }
 
 static void on_event(void *arg, int stream, const char *line, size_t n)
@@ -181,7 +197,24 @@ static int ms_until(uint64_t at)
     return at == 0 ? -1 : at > now ? (int) (at - now) : 0;
 }
 
-static int follow(struct logs *l, const struct app *app, struct err *err)
+/* How far each log was read. */
+static json_t *marks(void *arg)
+{
+    const struct logs *l = arg;
+    json_t *all = json_array();
+
+    for (size_t i = 0; i < l->n; i++)
+        json_array_append_new(all, log_mark_json(l->v[i]->id, &l->v[i]->cursor));
+    return all;
+}
+
+/* The sooner of two times, -1: none. */
+static int sooner(int a, int b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+static int follow(struct logs *l, const struct app *app, struct log_fan *fan, struct err *err)
 {
     cleanup_free char *since = xasprintf("&since=%lld", (long long) time(NULL) - EVENTS_BACK_S);
     cleanup_free char *path = app_query(l->target->conf, "/events", app->handle, "container", since);
@@ -189,38 +222,55 @@ static int follow(struct logs *l, const struct app *app, struct err *err)
                                                       on_event, l, err);
     int rc = events != NULL ? sources_open(l, app, true, err) : -1;
 
-    while (rc == 0) {
-        bool readable = false;
-
+    while (rc == 0 && log_fan_service(fan, &l->lines, marks, l)) {
         (void) sources_service(l);
         if (l->look_at != 0 && loop_now() >= l->look_at)
             rc = sources_open(l, app, true, err);
         if (rc == 0 && engine_stream_done(events, err) != 0)
             rc = err_set(err, ERR_DOWN, "the Docker engine stopped sending events");
         if (rc == 0)
-            rc = engine_wait(l->target->engine, ms_until(l->look_at), l->fd, &readable, err);
-        if (rc == 0)
-            rc = log_lines_write(&l->lines, l->fd, err);
-        if (rc == 0 && readable && log_peer_gone(l->fd))
-            rc = 1;
+            rc = engine_wait(l->target->engine, sooner(ms_until(l->look_at), log_fan_ms(fan, &l->lines)),
+                             log_fan_fd(fan), NULL, err);
     }
     engine_stream_close(events);
     return rc;
 }
 
+static void logs_release(struct logs *l)
+{
+    log_lines_release(&l->lines);
+    for (size_t i = 0; i < l->n; i++)
+        source_free(l->v[i]);
+    free(l->v);
+}
+
 int docker_logs(struct target *t, const struct app *app, const struct target_logs *q,
                 const struct target_stream *io, struct err *err)
 {
-    struct logs l = { .target = t, .query = q, .fd = io->fd };
+    struct logs l = { .target = t, .query = q };
     int rc;
 
     engine_set_call(t->engine, NULL);
     rc = history(&l, app, err);
-    if (rc == 0 && q->follow)
-        rc = follow(&l, app, err);
-    log_lines_release(&l.lines);
-    for (size_t i = 0; i < l.n; i++)
-        source_free(l.v[i]);
-    free(l.v);
+    if (rc == 0 && q->tail >= 0)
+        log_lines_last(&l.lines, (size_t) q->tail);
+    if (rc == 0)
+        rc = log_lines_write(&l.lines, io->fd, err);
+    logs_release(&l);
     return rc < 0 ? -1 : 0;
+}
+
+int docker_follow(struct target *t, const struct app *app, struct log_fan *fan, struct err *err)
+{
+    const struct target_logs last = { .tail = 0 }; /* of each log, where it ends */
+    struct logs l = { .target = t, .query = &last };
+    int rc;
+
+    engine_set_call(t->engine, NULL);
+    rc = history(&l, app, err);
+    log_lines_clear(&l.lines);
+    if (rc == 0)
+        rc = follow(&l, app, fan, err);
+    logs_release(&l);
+    return rc;
 }

@@ -185,6 +185,7 @@ const struct target_ops target_docker = {
     .list = docker_list,
     .restart = docker_restart,
     .logs = docker_logs,
+    .follow = docker_follow,
     .run = docker_run,
     .exec = docker_exec,
     .run_list = docker_run_list,

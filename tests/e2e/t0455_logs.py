@@ -285,7 +285,9 @@ def test_many_followers():
         alone = push("two")
         all_ = [Counter(writer.app, "-t", "-n", "0", "-p", "flood") for _ in range(FOLLOWERS)]
         try:
-            until(lambda: len(server.processes("stream")) == FOLLOWERS)
+            # On Docker what reads the app's logs is one for all of them.
+            readers = 1 if ENV["SLIPWAY_TARGET"] == "docker" else FOLLOWERS
+            until(lambda: len(server.processes("session")) >= FOLLOWERS and len(server.processes("stream")) == readers)
             check(ssh("ps:scale", writer.app, "flood=1"))
             until(lambda: all(f.bytes > 0 for f in all_), 120)
             before, begin = [f.bytes for f in all_], time.monotonic()
@@ -293,6 +295,7 @@ def test_many_followers():
             seconds = time.monotonic() - begin
             rates = sorted((f.bytes - n) / FLOOD_LINE / seconds for f, n in zip(all_, before))
             assert all(f.process.poll() is None for f in all_)
+            assert len(server.processes("stream")) == readers
             used = [pss(p) for role in ("session", "stream") for p in server.processes(role)]
         finally:
             for f in all_:
@@ -302,6 +305,62 @@ def test_many_followers():
         print(f"# a push alone {alone:.1f} s, beside {FOLLOWERS} followers {beside:.1f} s; each had {rates[0]:.0f} to "
               f"{rates[-1]:.0f} lines a second; {per:.0f} KiB for each follower")
         assert per < FOLLOWER_KIB, used
+
+
+LEFT_OUT = re.compile(r"^\S+ slipway (\d+) lines are left out here: ")
+
+
+def flood_rows(data):
+    """[number, or -n where n lines are told to be left out] of the whole lines."""
+    rows = []
+    for line in data.decode().rpartition("\n")[0].splitlines():
+        left = LEFT_OUT.match(line)
+        rows.append(-int(left[1]) if left else int(line.split(" ")[2]))
+    return rows
+
+
+def complete(rows):
+    """Each line follows the one before, or a line says how many are between them. The number of those."""
+    left, expected = 0, None
+    for row in rows:
+        if row < 0:
+            left, expected = left - row, expected - row if expected is not None else None
+            continue
+        assert expected is None or row == expected, (expected, row)
+        expected = row + 1
+    return left
+
+
+FAST_BYTES = 12 << 20  # more than what is kept for slow ones, and than a file of the engine's
+
+
+def test_slow_follower():
+    """one who takes no lines holds up nobody else, and has each line then, or is told how many are missing; files change meanwhile"""
+    one = Repo(new_name())
+    one.commit("first", {**files("slow"), "app.json": '{"formation": {"web": {"quantity": 0}, "flood": {"quantity": 1}}}'})
+    check(one.push())
+    argv = [*ssh_argv(), f"git@{HOST}", "logs", one.app, "-t", "-n", "0", "-p", "flood"]
+    slow, fast = (subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) for _ in range(2))
+    got = {slow: b"", fast: b""}
+
+    def take(who):
+        piece = os.read(who.stdout.fileno(), 1 << 20)
+        assert piece, (who is slow, len(got[who]))
+        got[who] += piece
+        return flood_rows(got[who][-1000:].partition(b"\n")[2])[-1:]
+
+    try:
+        while len(got[fast]) < FAST_BYTES:
+            latest = take(fast)
+        while max(take(slow), default=0) < latest[0]:
+            pass
+    finally:
+        for who in got:
+            who.kill()
+            who.wait()
+    assert complete(flood_rows(got[fast])) == 0
+    rows = flood_rows(got[slow])
+    print(f"# the slow one has {len(rows)} lines, and was told of {complete(rows)} that are left out")
 
 
 harness.main(globals())

@@ -12,7 +12,7 @@ tests_unit_retain_tool_LDADD = tests/libsqlfixture.a $(deployer_libs) $(CMOCKA_L
 
 # Releases
 EXTRA_DIST += docs/targets.md
-release_tests = tests/unit/test_deployer tests/unit/test_log_lines tests/unit/test_plan tests/unit/test_release \
+release_tests = tests/unit/test_deployer tests/unit/test_log_fan tests/unit/test_log_lines tests/unit/test_plan tests/unit/test_release \
     tests/unit/test_release_move tests/unit/test_release_rename tests/unit/test_step tests/unit/test_targets
 check_PROGRAMS += $(release_tests)
 TESTS += $(release_tests)
@@ -33,6 +33,8 @@ tests_unit_test_release_rename_CFLAGS = $(release_test_cflags)
 tests_unit_test_release_rename_LDADD = $(release_test_ldadd)
 tests_unit_test_targets_CFLAGS = $(release_test_cflags)
 tests_unit_test_targets_LDADD = $(release_test_ldadd)
+tests_unit_test_log_fan_CFLAGS = $(release_test_cflags)
+tests_unit_test_log_fan_LDADD = $(release_test_ldadd)
 tests_unit_test_log_lines_CFLAGS = $(release_test_cflags)
 tests_unit_test_log_lines_LDADD = $(release_test_ldadd)
 tests_unit_test_deployer_CFLAGS = $(release_test_cflags)

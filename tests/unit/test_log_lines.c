@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include <jansson.h>
 
 #define DAY "2026-01-02T03:04:"
 
@@ -110,12 +111,68 @@ static void test_again(void **state)
     log_lines_release(&l);
 }
 
+/* The engine changes over to a new file, and repeats what was its beginning. */
+static void test_repeated(void **state)
+{
+    struct log_lines l = { 0 };
+    struct log_cursor c = { 0 };
+
+    (void) state;
+    log_cursor_watch(&c);
+    take(&l, &c, "web.1", DAY "05.1Z 1");
+    take(&l, &c, "web.1", DAY "05.3Z 2");
+    take(&l, &c, "web.1", DAY "05.2Z err");
+    take(&l, &c, "web.1", DAY "05.4Z 3");
+    log_lines_clear(&l);
+    take(&l, &c, "web.1", DAY "05.3Z 2");
+    take(&l, &c, "web.1", DAY "05.2Z err");
+    take(&l, &c, "web.1", DAY "05.4Z 3");
+    take(&l, &c, "web.1", DAY "05.4Z another of that time");
+    take(&l, &c, "web.1", DAY "05.35Z err");
+    take(&l, &c, "web.1", DAY "05.5Z 3");
+    wrote(&l, DAY "05Z web.1 err\n" DAY "05Z web.1 another of that time\n" DAY "05Z web.1 3\n");
+    log_lines_release(&l);
+    log_cursor_release(&c);
+}
+
+/* Up to where somebody else has read it. */
+static void test_mark(void **state)
+{
+    json_auto_t *doc = json_array();
+    struct log_marks m;
+    struct log_lines l = { 0 };
+    struct log_cursor read = { 0 }, c = { 0 };
+    struct err err = ERR_INIT;
+
+    (void) state;
+    take(&l, &read, "web.1", DAY "05Z 1");
+    take(&l, &read, "web.1", DAY "06Z 2");
+    take(&l, &read, "web.1", DAY "06Z 3");
+    json_array_append_new(doc, log_mark_json("abc", &read));
+    json_array_append_new(doc, log_mark_json("none", &c));
+    assert_int_equal(log_marks_read(doc, &m, &err), 0);
+    assert_int_equal(m.n, 2);
+    assert_null(log_mark_find(&m, "ab"));
+    take(&l, &c, "web.1", DAY "05Z 1");
+    take(&l, &c, "web.1", DAY "06Z 2");
+    assert_false(log_mark_reached(log_mark_find(&m, "abc"), &c));
+    take(&l, &c, "web.1", DAY "06Z 3");
+    assert_true(log_mark_reached(log_mark_find(&m, "abc"), &c));
+    assert_false(log_mark_reached(log_mark_find(&m, "none"), &c));
+    take(&l, &c, "web.1", DAY "06Z 4");
+    assert_false(log_mark_reached(log_mark_find(&m, "abc"), &c));
+    log_marks_release(&m);
+    log_lines_release(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_merged),
         cmocka_unit_test(test_out_of_order),
         cmocka_unit_test(test_again),
+        cmocka_unit_test(test_repeated),
+        cmocka_unit_test(test_mark),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
