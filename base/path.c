@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -195,6 +196,26 @@ int path_remove_all(const char *path, struct err *err)
     if (rmdir(path) < 0 && errno != ENOENT)
         return err_errno(err, "cannot remove %s", path);
     return 0;
+}
+
+int path_size(const char *path, int64_t *ret, struct err *err)
+{
+    char *const paths[] = { (char *) path, NULL };
+    FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, NULL);
+    FTSENT *e;
+    int rc = 0;
+
+    if (tree == NULL)
+        return err_errno(err, "cannot read %s", path);
+    *ret = 0;
+    while ((e = fts_read(tree)) != NULL) {
+        if (e->fts_info != FTS_DP && e->fts_info != FTS_NS && e->fts_info != FTS_ERR)
+            *ret += (int64_t) e->fts_statp->st_blocks * 512; /* stat(2): whatever the file system's blocks are */
+    }
+    if (errno != 0)
+        rc = err_errno(err, "cannot read %s", path);
+    (void) fts_close(tree);
+    return rc;
 }
 
 int path_open_shared(const char *path, struct err *err)

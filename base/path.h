@@ -6,6 +6,7 @@
 #include "base/err.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Reads a whole file into b (which bounds it). A missing file is ERR_NOT_FOUND. */
@@ -19,6 +20,10 @@ int path_mkdir(const char *path, mode_t mode, struct err *err);
 
 /* Removes a folder and all below it; follows no symlink, crosses no mount. Missing is fine. */
 int path_remove_all(const char *path, struct err *err);
+
+/* What a folder and all below it take on the disk, in bytes; follows no symlink, crosses no mount. What can't be looked into,
+ * or goes meanwhile, isn't counted. A folder that is missing takes nothing. */
+int path_size(const char *path, int64_t *ret, struct err *err);
 
 /* Opens a file of the state folder that several roles write to, for reading and writing. Whoever makes it gives it its mode,
  * past the umask, for the others. The descriptor, or -1. */

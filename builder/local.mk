@@ -7,6 +7,7 @@ builder_libbuilder_a_SOURCES = \
     builder/cache.c builder/cache.h \
     builder/dispatcher.c \
     builder/docker.c builder/docker.h \
+    builder/errand.c \
     builder/image.c builder/image.h \
     builder/output.c builder/output.h \
     builder/pack.c builder/pack.h \

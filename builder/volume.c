@@ -56,11 +56,16 @@ static int claim(struct work *w, struct err *err)
 {
     cleanup_free char *before = read_name(w->lock);
     size_t n = strlen(w->volume);
+    bool purge = false;
 
-    if (before != NULL && strcmp(before, w->volume) == 0)
+    if (errands_purge_asked(w->store, w->build.app_id, &purge, err) != 0)
+        return -1;
+    if (before != NULL && strcmp(before, w->volume) == 0 && !purge)
         return 0;
     if (before != NULL && docker_volume_remove(w->docker, before, err) != 0)
-        return err_wrap(err, "removing a former app's cache");
+        return err_wrap(err, "removing %s cache", purge ? "the purged" : "a former app's");
+    if (purge && errands_purged(w->store, w->build.app_id, err) != 0)
+        return -1;
     if (ftruncate(w->lock, 0) != 0 || pwrite(w->lock, w->volume, n, 0) != (ssize_t) n)
         return err_errno(err, "noting the cache's name");
     return 0;
@@ -104,6 +109,21 @@ int work_lock_cache(struct work *w, struct err *err)
     w->lock = steal_fd(fd);
     w->volume = volume_name(w, w->app_created_at);
     return claim(w, err);
+}
+
+int work_purge_cache(struct work *w, struct docker *d, int64_t app_id, struct err *err)
+{
+    cleanup_free char *file = xasprintf("app-%lld.lock", (long long) app_id), *name = NULL;
+    cleanup_close int fd = open_lock(w->conf, file);
+
+    if (fd < 0)
+        return err_errno(err, "opening spool/%s", file);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        return errno == EWOULDBLOCK ? 0 : err_errno(err, "locking spool/%s", file);
+    name = read_name(fd);
+    if (name != NULL && docker_volume_remove(d, name, err) != 0)
+        return -1;
+    return errands_purged(w->store, app_id, err) == 0 ? 1 : -1;
 }
 
 /* Removes the cache of an app that is gone. */

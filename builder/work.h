@@ -73,6 +73,10 @@ int work_open_vars(struct work *w, struct err *err);
 /* volume.c: waits until no pack uses the app's cache volume any more, and takes it. -1 where the build must
  * not go on (w->end), or err. */
 int work_lock_cache(struct work *w, struct err *err);
+/* errand.c: what the gateway asks for. *ret_again_ms: -1, or after how long to look again. */
+int work_errands(struct work *w, int *ret_again_ms, struct err *err);
+/* volume.c: removes the app's cache. 1: done, 0: a pack uses it, -1. */
+int work_purge_cache(struct work *w, struct docker *d, int64_t app_id, struct err *err);
 /* Removes the caches of apps that are gone. */
 void work_sweep_caches(struct work *w);
 

@@ -270,6 +270,7 @@ static int work_on(struct work *w, struct err *err)
     if (w->docker != NULL)
         work_sweep_caches(w);
     close_parts(w);
+    store_touch_builds(w->store); /* who waits for the cache */
     return rc;
 }
 
@@ -310,12 +311,12 @@ static int wait_for_build(struct work *w, struct err *err)
     const struct rotation_worker rotation = { tell_busy, rotation_goes_on, w };
 
     for (;;) {
-        int rc, ms, again_ms;
+        int rc, ms, again_ms, errand_ms;
 
         if (w->stop || w->leave || getppid() != w->parent)
             return 0;
         /* Before it takes a build, which may need them. */
-        if (config_copies_do(w->store, err) != 0)
+        if (config_copies_do(w->store, err) != 0 || work_errands(w, &errand_ms, err) != 0)
             return -1;
         rc = builds_lease(w->store, &w->lease, &w->build, err);
         if (rc != 0)
@@ -326,6 +327,8 @@ static int wait_for_build(struct work *w, struct err *err)
         ms = idle_ms(w->store);
         if (again_ms >= 0 && (ms < 0 || ms > again_ms))
             ms = again_ms;
+        if (errand_ms >= 0 && (ms < 0 || ms > errand_ms))
+            ms = errand_ms;
         if (loop_once(w->loop, ms, err) != 0)
             return -1;
         w->woken = false;

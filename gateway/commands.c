@@ -398,6 +398,18 @@ const struct command commands[] = {
       "is built. A release that is older than the live one is not retried: rollback, or push.\n\n"
       "    releases:retry shop v8",
       cmd_releases_retry },
+    { "repo:gc", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP",
+      "Make an app's repository smaller",
+      "Its packs become one; what no branch, tag or recent build needs is removed when it is two weeks old. The server does so\n"
+      "by itself when many pushes have come. Pushes and fetches go on meanwhile; going away doesn't end it.\n\n"
+      "    repo:gc shop",
+      cmd_repo_gc },
+    { "repo:purge-cache", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP",
+      "Remove an app's build cache",
+      "The next build begins from nothing, as with git push -o no-cache: it downloads what buildpacks had kept, and no earlier\n"
+      "image is used again. While a build of the app runs, the answer is exit code 5.\n\n"
+      "    repo:purge-cache shop",
+      cmd_repo_purge_cache },
     { "rollback", "releases:rollback", CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP [VERSION]",
       "Release an earlier release again: its image, config and scale",
       "Without a version, the one that was live before. Nothing is built. The server keeps the images that were live last (10,\n"

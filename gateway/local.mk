@@ -17,6 +17,7 @@ gateway_libgateway_a_SOURCES = \
     gateway/command.h \
     gateway/connection.c gateway/connection.h \
     gateway/deploy.c gateway/deploy.h gateway/deploy_env.c \
+    gateway/errand.c gateway/errand.h \
     gateway/follow.c gateway/follow.h \
     gateway/gateway.h \
     gateway/gitprog.c gateway/gitprog.h \
@@ -73,6 +74,7 @@ gateway_libgateway_a_SOURCES += \
     gateway/cmd_releases_failed.c \
     gateway/cmd_releases_info.c \
     gateway/cmd_rename.c \
+    gateway/cmd_repo.c \
     gateway/cmd_run.c \
     gateway/cmd_secrets.c \
     gateway/cmd_set.c \

@@ -7,6 +7,7 @@
 #include "base/conf.h"
 #include "base/err.h"
 #include "base/vec.h"
+#include "gateway/command.h"
 #include "gateway/push.h"
 #include "gateway/sideband.h"
 
@@ -48,6 +49,12 @@ int quarantine_migrate(struct quarantine *q, git_repository *repo, const struct 
 /* Joins packs where there are many: each push brings one, and git looks through all. Old builds' refs go
  * first. Slow; for when nobody waits any more. Errors are logged. */
 void quarantine_repack(const struct conf *c, int64_t app_id);
+
+/* The same however many packs there are, for a person who waits and is told how far it is. It goes on where they go away.
+ * Pushes are not disturbed. ERR_BUSY where another process is at it. */
+struct repo_size { int64_t bytes; int packs; };
+int quarantine_gc(const struct conf *c, int64_t app_id, struct command_io *io, struct repo_size *ret_before,
+                  struct repo_size *ret_after, struct err *err);
 
 /* Removes what sessions that died have left, in all repositories. Errors are logged. */
 void quarantine_sweep(const struct conf *c);

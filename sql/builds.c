@@ -102,7 +102,8 @@ static int builds_queue_in(struct store *s, const struct build_new *b, int64_t *
     else
         rc = store_exec(s, err, "INSERT INTO builds (app_id, user_id, user_name, branch, old_commit, commit_id, "
                         "tree_id, shallow, message, no_cache, plan, app_json, config_version, state, created_at) "
-                        "VALUES (?, nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?)", "iisssssisiisii",
+                        "VALUES (?1, nullif(?2, 0), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 OR (SELECT fresh_build FROM apps WHERE id = ?1), "
+                        "?11, ?12, ?13, 'queued', ?14)", "iisssssisiisii",
                         b->app_id, b->user_id, b->user, b->branch, b->old_commit, b->commit, b->tree,
                         (int64_t) b->shallow, b->message != NULL ? b->message : "", (int64_t) b->no_cache,
                         (int64_t) b->plan, b->app_json, a.config_version, store_now());
@@ -291,7 +292,8 @@ static int builds_built_in(struct store *s, const struct lease *me, int64_t id, 
                    "ssssiiii", image, digest, processes_json, input_hash, reused_from, store_now(), *ret_release_id,
                    id) != 0)
         return -1;
-    if (image_is_there(s, app_id, digest, err) != 0)
+    if (image_is_there(s, app_id, digest, err) != 0
+        || store_exec(s, err, "UPDATE apps SET fresh_build = 0 WHERE id = ?", "i", app_id) != 0)
         return -1;
     return plan ? build_move(s, id, BUILD_CANCELED, "planned only", err) : build_move(s, id, BUILD_BUILT, NULL, err);
 }

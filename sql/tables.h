@@ -257,6 +257,27 @@ int releases_failed(struct store *s, const struct lease *me, int64_t id, bool ca
 int releases_hand_back(struct store *s, const struct lease *me, int64_t id, struct err *err);
 int releases_cancel(struct store *s, int64_t id, const char *who, struct err *err);
 
+/* --- errands.c: what the gateway asks the builder for, woken by run/builds.wake */
+enum errand_kind { ERRAND_PURGE_CACHE, ERRAND_REPORT };
+struct errand {
+    int64_t id, app_id;      /* app_id 0: of all apps */
+    enum errand_kind kind;
+    bool ended, failed;
+    char *answer;            /* why it failed; of a report, JSON; NULL */
+};
+void errand_release(struct errand *e);
+/* A purge is ERR_BUSY while a build of the app runs; the builds that come after it begin without a cache, until one has an
+ * image. */
+int errands_ask(struct store *s, enum errand_kind kind, int64_t app_id, int64_t *ret_id, struct err *err);
+int errands_get(struct store *s, int64_t id, struct errand *ret, struct err *err);
+int errands_drop(struct store *s, int64_t id, struct err *err);
+/* The builder's part: the oldest that is asked for, of those behind number `after`: 1, 0 where there is none, -1. */
+int errands_next(struct store *s, int64_t after, struct errand *ret, struct err *err);
+int errands_end(struct store *s, int64_t id, bool failed, const char *answer, struct err *err);
+/* Is a purge of the app's cache asked for? And: it is done. */
+int errands_purge_asked(struct store *s, int64_t app_id, bool *ret, struct err *err);
+int errands_purged(struct store *s, int64_t app_id, struct err *err);
+
 /* --- images.c: which images of an app are kept in the registry. `history`: how many that were live before the live one */
 /* Adds the digests that the app may still need. */
 int images_kept(struct store *s, int64_t app_id, int history, struct vec *ret, struct err *err);

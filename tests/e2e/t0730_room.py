@@ -1,8 +1,12 @@
 #!/usr/bin/env python3
 """What takes space, and its removal."""
 
+import concurrent.futures
 import http.client
+import json
 import os
+import socket
+import sqlite3
 import subprocess
 
 import harness
@@ -138,6 +142,104 @@ def test_check():
         subprocess.run([TOP / "stack/registry", "down", "--name", "keeps"], env=env, check=True, stdout=subprocess.DEVNULL)
     r = check(run([ENV["SLIPWAY_BIN"], "check", "--config", ENV["SLIPWAY_CONFIG"]]))
     assert "deletes nothing" not in r.all, repr(r)
+
+
+def cache_of(app):
+    """The volume of the app's build cache; whether the engine has it."""
+    db = sqlite3.connect(f"file:{harness.STATE}/slipway.db?mode=ro", uri=True)
+    number = db.execute("SELECT id FROM apps WHERE name = ?", (app,)).fetchone()[0]
+    db.close()
+    name = (harness.STATE / f"spool/app-{number}.lock").read_text()
+    return run(["docker", "volume", "inspect", name]).code == 0
+
+
+PYTHON = {"requirements.txt": "# nothing\n"}
+
+
+def test_purge_cache():
+    """repo:purge-cache: the volume goes, the next build begins from nothing and fills it again"""
+    repo = Repo(new_name())
+    app = repo.app
+    repo.commit("first", {**hello("one"), **PYTHON})
+    has(check(repo.push()), "Installing requirements.txt")
+    repo.commit("second", hello("two"))
+    has(check(repo.push()), "Reusing the packages")
+    has(check(ssh("repo:purge-cache", app)), f"Removing the build cache of {app}", "It is removed")
+    assert check(ssh("repo:purge-cache", "-a", app, "--json")).json() == {"app": app, "purged": True}
+    assert not cache_of(app)
+    # Not even the image of an earlier build is used: it may be what the cache was purged for.
+    repo.git("commit", "-q", "--amend", "-m", "the same tree")
+    r = has(check(repo.push("-f", "k8s", "main")), "Installing requirements.txt")
+    assert "Reusing the" not in r.all, repr(r)
+    assert cache_of(app)
+    repo.commit("third", hello("three"))
+    has(check(repo.push()), "Reusing the packages")
+    page(app, "three")
+    has(check(ssh("audit", app)), "repo:purge-cache")
+
+
+def test_purge_while_building():
+    """repo:purge-cache while a build of the app runs is refused with what to do, and the build isn't touched"""
+    repo = Repo(new_name())
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        door.listen()
+        wait = f"require('net').connect({door.getsockname()[1]}, '127.0.0.1').on('data', () => process.exit(0))"
+        package = {"name": "x", "version": "1.0.0", "scripts": {"start": "node server.js", "build": "node wait.js"}}
+        repo.commit("first", {
+            "package.json": json.dumps(package), "wait.js": wait,
+            "package-lock.json": json.dumps({"name": "x", "version": "1.0.0", "lockfileVersion": 3, "requires": True,
+                                             "packages": {"": {"name": "x", "version": "1.0.0"}}}),
+            "server.js": "require('http').createServer((q, s) => s.end('built')).listen(process.env.PORT)\n"})
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            push = pool.submit(repo.push)
+            inside, _ = door.accept()
+            has(check(ssh("repo:purge-cache", repo.app), 5), f"of {repo.app} uses the cache now; try again when it has ended, "
+                f"or end it: builds:cancel {repo.app}")
+            inside.sendall(b"go on")
+            check(push.result())
+            inside.close()
+    page(repo.app, "built")
+    check(ssh("repo:purge-cache", repo.app))
+
+
+def test_gc():
+    """repo:gc: one pack, nothing lost; pushes and fetches beside it are not disturbed"""
+    repo = Repo(new_name())
+    app = repo.app
+    assert check(ssh("apps:create", app)).code == 0
+    has(check(ssh("repo:gc", app)), "in 0 packs")
+    for n in range(3):
+        repo.commit(f"number {n}", {**hello(f"number {n}"), f"big{n}": os.urandom(300_000)})
+        check(repo.push())
+        repo.git("tag", "-a", "-m", "a tag", f"t{n}")
+        check(repo.push("k8s", f"t{n}"))
+    r = check(ssh("repo:gc", app, "--json"))
+    has(r, "Packing what is kept", "Removing what nothing needs")
+    answer = r.json()
+    assert answer["packs_before"] > 1 and answer["packs"] == 1, answer
+    assert answer["app"] == app and 900_000 < answer["bytes"] < answer["bytes_before"], answer
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        jobs = []
+        for n in range(3, 5):
+            repo.commit(f"number {n}", {**hello(f"number {n}"), f"big{n}": os.urandom(300_000)})
+            push = pool.submit(repo.push)
+            while not push.done():
+                r = ssh("repo:gc", app)
+                assert r.code in (0, 5), repr(r)
+                jobs.append(r.code)
+            check(push.result())
+        assert 0 in jobs, jobs
+    has(check(ssh("repo:gc", "-a", app)), f"The repository of {app} has", "in 1 pack;")
+    page(app, "number 4")
+    copy = Repo(app)
+    copy.git("fetch", "-q", "--tags", "k8s")
+    copy.git("reset", "-q", "--hard", "k8s/main")
+    copy.git("fsck", "--full", "--strict")
+    assert copy.git("log", "--format=%s").out.split("\n")[0] == "number 4"
+    assert copy.git("tag").out.split() == ["t0", "t1", "t2"]
+    copy.commit("on top", hello("on top"))
+    check(copy.push("k8s", "HEAD:main"))
 
 
 harness.main(globals())

@@ -95,6 +95,17 @@ static void rotation_do(struct desk *d)
     OK(rotation_work(d->f->store, SEAL_BUILD, &w, &again, &err));
 }
 
+/* The builder's part. */
+static void errands_do(struct desk *d)
+{
+    struct errand e;
+
+    while (GOT(errands_next(d->f->store, 0, &e, &err)) == 1) {
+        OK(errands_end(d->f->store, e.id, d->builder_fails != NULL, d->builder_fails, &err));
+        errand_release(&e);
+    }
+}
+
 static int desk_wait(struct command_io *io, int fd, bool want_input, int timeout_ms)
 {
     struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -106,6 +117,7 @@ static int desk_wait(struct command_io *io, int fd, bool want_input, int timeout
     release_work(here);
     destroy_work(here);
     rotation_do(here);
+    errands_do(here);
     if (timeout_ms < 0 || timeout_ms > 10000)
         timeout_ms = 10000;
     return poll(&p, 1, timeout_ms) > 0 ? IO_FD : 0;

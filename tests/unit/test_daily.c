@@ -2,15 +2,19 @@
 #include "config.h"
 
 #include "base/mem.h"
+#include "base/path.h"
 #include "gateway/cidr.h"
 #include "gateway/manifest_diff.h"
 #include "tests/unit/command_fixture.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 /* A line in the log of the newest release. */
@@ -266,10 +270,43 @@ static void test_rotate(void **state)
     desk_expect(d, "anna", "secrets:rotate", 1, "run keys: 3 values");
 }
 
+static void test_repo(void **state)
+{
+    struct desk *d = *state;
+    cleanup_free char *repos = xasprintf("%s/repos", d->f->state);
+    cleanup_free char *repo = xasprintf("%s/%lld.git", repos, (long long) d->f->shop);
+    cleanup_free char *lock_path = xasprintf("%s/repack.lock", repo);
+    int lock;
+
+    desk_user(d, "vera", ROLE_VIEW);
+    desk_expect(d, "vera", "repo:gc shop", 3, "operate");
+    desk_expect(d, "vera", "repo:purge-cache shop", 3, "operate");
+    desk_expect(d, "bert", "repo:gc shop now", 2, "repo:gc");
+    desk_expect(d, "bert", "repo:gc -a shop --json", 0,
+                "{\"app\":\"shop\",\"bytes_before\":0,\"bytes\":0,\"packs_before\":0,\"packs\":0}\n");
+    OK(path_mkdir(repos, 0700, &err));
+    OK(path_mkdir(repo, 0700, &err));
+    desk_expect(d, "bert", "repo:gc shop", 1, "cannot open the repository");
+    lock = open(lock_path, O_RDWR | O_CLOEXEC);
+    assert_true(lock >= 0 && flock(lock, LOCK_EX) == 0);
+    desk_expect(d, "bert", "repo:gc shop", 5, "is being packed already");
+    (void) close(lock);
+
+    desk_expect(d, "bert", "repo:purge-cache shop", 0, "It is removed");
+    desk_expect(d, "bert", "repo:purge-cache -a shop --json", 0, "{\"app\":\"shop\",\"purged\":true}\n");
+    d->builder_fails = "the Docker engine is away";
+    desk_expect(d, "bert", "repo:purge-cache shop", 1, "the build cache of shop: the Docker engine is away");
+    (void) fixture_queue(d->f, d->f->shop);
+    OK(store_exec(d->f->store, &err, "UPDATE builds SET state = 'building'", ""));
+    desk_expect(d, "bert", "repo:purge-cache shop", 5, "build 1 of shop uses the cache now");
+    desk_expect(d, "anna", "audit --json", 0, "\"command\":\"repo:purge-cache\",\"detail\":\"\",\"result\":5");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_stop, desk_setup, desk_teardown),
+        cmocka_unit_test_setup_teardown(test_repo, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_rotate, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_failed, desk_setup, desk_teardown),
         cmocka_unit_test(test_cidr),

@@ -110,12 +110,31 @@ static void test_write_all(void **state)
     assert_string_equal(err.msg, "cannot write: No space left on device");
 }
 
+static void test_size(void **state)
+{
+    static const char text[20000] = "x";
+    struct err err = ERR_INIT;
+    int64_t n = -1;
+
+    (void) state;
+    assert_int_equal(path_size("none", &n, &err), 0);
+    assert_int_equal(n, 0);
+    assert_int_equal(path_mkdir("size", 0700, &err), 0);
+    assert_int_equal(path_mkdir("size/in", 0700, &err), 0);
+    assert_int_equal(path_write("size/a", text, sizeof(text), 0600, &err), 0);
+    assert_int_equal(path_write("size/in/b", text, sizeof(text), 0600, &err), 0);
+    assert_int_equal(symlink("/", "size/in/link"), 0);
+    assert_int_equal(path_size("size", &n, &err), 0);
+    assert_in_range(n, 2 * sizeof(text), 8 * sizeof(text));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read_write),
         cmocka_unit_test(test_mkdir),
         cmocka_unit_test(test_remove_all),
+        cmocka_unit_test(test_size),
         cmocka_unit_test(test_write_all),
     };
 

@@ -455,10 +455,66 @@ static void test_image_release(void **state)
     release_release(&r);
 }
 
+/* No build begins with a cache after it was purged, until one has an image; not while a build runs. */
+static void test_purge_cache(void **state)
+{
+    struct fixture *f = *state;
+    int64_t queued = fixture_queue(f, f->shop), id = 0, build = 0, release = 0;
+    bool asked = true;
+    struct errand e;
+    struct build b;
+
+    OK(errands_purge_asked(f->store, f->shop, &asked, &err));
+    assert_false(asked);
+    OK(errands_ask(f->store, ERRAND_PURGE_CACHE, f->shop, &id, &err));
+    OK(errands_purge_asked(f->store, f->shop, &asked, &err));
+    assert_true(asked);
+    assert_int_equal(GOT(errands_next(f->store, 0, &e, &err)), 1);
+    assert_int_equal(e.id, id);
+    assert_int_equal(e.app_id, f->shop);
+    assert_int_equal(e.kind, ERRAND_PURGE_CACHE);
+    assert_false(e.ended);
+    errand_release(&e);
+    assert_int_equal(GOT(errands_next(f->store, id, &e, &err)), 0);
+    OK(errands_purged(f->store, f->shop, &err));
+    OK(errands_get(f->store, id, &e, &err));
+    assert_true(e.ended && !e.failed);
+    errand_release(&e);
+    OK(errands_drop(f->store, id, &err));
+    REFUSED(ERR_NOT_FOUND, "nothing of that number", errands_get(f->store, id, &e, &err));
+
+    assert_int_equal(GOT(builds_lease(f->store, &f->me, &b, &err)), 1);
+    assert_int_equal(b.id, queued);
+    assert_true(b.no_cache);
+    build_release(&b);
+    REFUSED(ERR_BUSY, "uses the cache now; try again when it has ended, or end it: builds:cancel shop",
+            errands_ask(f->store, ERRAND_PURGE_CACHE, f->shop, &id, &err));
+    OK(builds_failed(f->store, &f->me, queued, false, 1, "no", &err));
+    build = fixture_queue(f, f->shop);
+    OK(builds_get(f->store, build, &b, &err));
+    assert_true(b.no_cache);
+    build_release(&b);
+    assert_int_equal(lease_build(f, &id), 1);
+    OK(builds_built(f->store, &f->me, build, "registry.example.com/shop", "sha256:00", fixture_processes, "hash", 0, &release, &err));
+    build = fixture_queue(f, f->shop);
+    OK(builds_get(f->store, build, &b, &err));
+    assert_false(b.no_cache);
+    build_release(&b);
+
+    OK(errands_ask(f->store, ERRAND_REPORT, 0, &id, &err));
+    OK(errands_end(f->store, id, true, "no engine", &err));
+    OK(errands_get(f->store, id, &e, &err));
+    assert_true(e.ended && e.failed);
+    assert_int_equal(e.app_id, 0);
+    assert_string_equal(e.answer, "no engine");
+    errand_release(&e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_push_to_live, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_purge_cache, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_image_release, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_one_at_a_time, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_dead_holder, fixture_setup, fixture_teardown),
