@@ -59,7 +59,7 @@ const struct conf_setting conf_settings[] = {
     { "git", "index_memory", CONF_SIZE, AT(index_memory), "1G", NULL, 64 * M, 1024 * G,
       "Address space of the git processes that check a push." },
     { "git", "index_time", CONF_TIME, AT(index_time), "10m", NULL, S, DAY,
-      "Time that receiving and checking a push may take." },
+      "Time that receiving and checking a push may take, and a second more for each 16 KiB of it: a slow line is no fault." },
     { "git", "deploy_branch", CONF_STRING, AT(deploy_branch), "main", NULL, 0, 0,
       "Branch that new apps deploy." },
 

@@ -10,6 +10,8 @@
 
 /* Fewer switches between the session and git than with the default of 64 KiB; the default works, too. */
 #define PIPE_BYTES (1024 * 1024)
+/* A line that carries less than this, 128 kbit/s, is no way to push an app. */
+#define PUSH_BYTES_PER_S (16 * 1024)
 
 void gitprog_env(struct vec *ret, const char *repo, const char *objects)
 {
@@ -29,6 +31,11 @@ void gitprog_env(struct vec *ret, const char *repo, const char *objects)
 void gitprog_argv(struct vec *ret)
 {
     vec_addl(ret, "git", "-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0", "-c", "core.fsync=all", NULL);
+}
+
+uint64_t gitprog_time_ms(const struct conf *c, uint64_t bytes)
+{
+    return (uint64_t) c->index_time + bytes * 1000 / PUSH_BYTES_PER_S;
 }
 
 void gitprog_limit(struct spawn *s, const struct conf *c)

@@ -8,6 +8,7 @@
 #include "base/vec.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* The environment of a git program that works on the repository at `repo`; objects, where not NULL, is
  * where it writes new objects, with the repository's own readable beside them. */
@@ -15,6 +16,10 @@ void gitprog_env(struct vec *ret, const char *repo, const char *objects);
 
 /* "git" and the options that hold for all programs. The caller adds the program and its arguments. */
 void gitprog_argv(struct vec *ret);
+
+/* Milliseconds that receiving so many bytes of a push, and checking them, may take: index_time, and as long as a slow line
+ * needs. A large push over such a line is slow all along; a peer that sends next to nothing gets index_time. */
+uint64_t gitprog_time_ms(const struct conf *c, uint64_t bytes);
 
 /* Limits and process group of conf for a program that reads what a client sent. */
 void gitprog_limit(struct spawn *s, const struct conf *c);

@@ -10,6 +10,8 @@
 #include "gateway/gitprog.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +38,7 @@ struct indexer {
     struct buf out_text, err_text;
     unsigned char header[PACK_HEADER];
     size_t header_len;
-    uint64_t deadline;
+    uint64_t since;
     bool ended;
 };
 
@@ -125,14 +127,14 @@ static int turn(struct indexer *x, struct buf *pending, struct err *err)
         { .fd = blocked ? x->in : -1, .events = POLLOUT },
     };
     bool reading = !blocked && x->in >= 0 && !x->c->eof;
-    uint64_t begin = loop_now();
+    uint64_t begin = loop_now(), deadline = x->since + gitprog_time_ms(x->q->conf, x->q->bytes);
     int ms = sideband_tick(x->io), bits;
 
-    if (begin >= x->deadline)
-        return err_set(err, ERR_FAILED, "receiving and checking it took longer than %lld s (index_time)",
-                       x->q->conf->index_time / 1000);
-    if (ms < 0 || (uint64_t) ms > x->deadline - begin)
-        ms = (int) (x->deadline - begin);
+    if (begin >= deadline)
+        return err_set(err, ERR_FAILED, "receiving and checking it took longer than %" PRIu64 " s (index_time)",
+                       (deadline - x->since) / 1000);
+    if (ms < 0 || (uint64_t) ms > deadline - begin)
+        ms = deadline - begin > INT_MAX ? INT_MAX : (int) (deadline - begin);
     bits = connection_wait(x->c, p, 4, reading ? WANT_INPUT : 0, ms);
     if ((bits & IO_GONE) != 0)
         return err_set(err, ERR_DOWN, "the peer has gone");
@@ -252,7 +254,7 @@ int quarantine_receive(struct quarantine *q, struct connection *c, struct sideba
     buf_init(&x.out_text, OUT_MAX);
     buf_init(&x.err_text, ERR_MAX);
     buf_init(&pending, 2 * CONNECTION_READ_MAX);
-    x.deadline = loop_now() + (uint64_t) q->conf->index_time;
+    x.since = loop_now();
     if (buf_len(first) > 0) {
         (void) buf_add(&pending, buf_str(first), buf_len(first));
         q->bytes = buf_len(first);

@@ -7,6 +7,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "gateway/deploy.h"
+#include "gateway/gitprog.h"
 #include "gateway/pktline.h"
 #include "gateway/stopping.h"
 #include "sql/tables.h"
@@ -165,19 +166,19 @@ static int report(struct receive *r, const char *unpack)
 static void read_away(struct receive *r, int silence_ms)
 {
     struct connection *c = r->s->conn;
-    uint64_t end = loop_now() + (uint64_t) r->s->conf->index_time;
-    uint64_t left = (uint64_t) r->s->conf->max_pack;
+    uint64_t since = loop_now();
+    uint64_t read = 0;
     char *piece;
 
     buf_clear(&r->in);
     piece = buf_reserve(&r->in, CONNECTION_READ_MAX);
-    while (!c->gone && !c->eof && loop_now() < end) {
+    while (!c->gone && !c->eof && loop_now() - since < gitprog_time_ms(r->s->conf, read)) {
         long n = connection_read_now(c, piece, CONNECTION_READ_MAX);
 
-        if (n > 0 && (uint64_t) n > left)
-            return;
         if (n > 0)
-            left -= (uint64_t) n;
+            read += (uint64_t) n;
+        if (read > (uint64_t) r->s->conf->max_pack)
+            return;
         if (n < 0 || (n == 0 && connection_wait(c, NULL, 0, WANT_INPUT, silence_ms) == 0))
             return;
     }

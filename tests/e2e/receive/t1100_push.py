@@ -314,6 +314,36 @@ def test_keepalive():
     assert client.end()[0] == 0
 
 
+def test_slow_line():
+    """over a slow line a push takes as long as it needs; one that sends next to nothing does not"""
+    fixture.restart(index_time="2s")
+    try:
+        repo = new_app()
+        first = repo.head()
+        head = repo.commit("second", {"r": os.urandom(300000)})
+        data = pack(repo, "main", f"^{first}")
+        client = PushClient(repo.app)
+        client.commands((first, head, "refs/heads/main"))
+        piece = len(data) // 20
+        for i in range(0, len(data), piece):
+            client.send(data[i:i + piece])
+            time.sleep(0.2)
+        lines, _ = client.report()
+        assert lines == ["unpack ok", "ok refs/heads/main"], lines
+        client.end()
+        third = repo.commit("third", {"r": os.urandom(300000)})
+        data = pack(repo, "main", f"^{head}")
+        client = PushClient(repo.app)
+        client.commands((head, third, "refs/heads/main"))
+        client.send(data[:1000])
+        lines, _ = client.report()
+        assert "longer than 2 s (index_time)" in lines[1], lines
+        client.kill()
+        until(lambda: nothing_left(repo.app))
+    finally:
+        fixture.restart(index_time="10m")
+
+
 def test_no_sideband():
     """a client without side-band-64k gets the text on standard error and the plain report"""
     repo = Repo(new_name())
