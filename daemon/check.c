@@ -11,11 +11,30 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define HINT_INIT "run: slipway init"
 #define ROLE_MS 60000        /* registries and clusters that do not answer have their own, shorter limits */
 #define ROLE_OUTPUT_MAX 65536
+
+/* It names the programs that are run and the socket of the engine: who may write it may become root. */
+static void check_config(struct check *k, const char *path)
+{
+    struct err err = ERR_INIT;
+    struct stat st;
+
+    if (stat(path, &st) < 0)
+        err_errno(&err, "cannot read %s", path);
+    else if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        err_set(&err, ERR_FAILED, "%s has mode %04o, so others may change it", path, st.st_mode & 07777);
+    else if (st.st_uid != 0 && st.st_uid != geteuid())
+        err_set(&err, ERR_FAILED, "%s belongs to user %u, who may change it", path, (unsigned) st.st_uid);
+    if (err.code != ERR_NONE)
+        check_missing(k, "config", &err, "run: chown root FILE && chmod 644 FILE");
+    else
+        check_ok(k, "config", "%s", path);
+}
 
 static void check_state(struct check *k, const struct conf *c)
 {
@@ -78,7 +97,7 @@ int check_run(const char *config)
         check_missing(&k, "config", &err, err.code == ERR_NOT_FOUND ? HINT_INIT : NULL);
         return 1;
     }
-    check_ok(&k, "config", "%s", c.file);
+    check_config(&k, c.file);
     if (geteuid() != 0)
         check_ok(&k, "users", "not root: all roles run as the same user");
     check_state(&k, &c);

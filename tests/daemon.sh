@@ -75,7 +75,7 @@ ended() {
 }
 child() { pgrep -P "$server" -f "slipway: $1"; }
 
-echo 1..18
+echo 1..19
 ssh-keygen -q -t ed25519 -N '' -C someone -f "$here/key"
 chmod 644 "$here/key.pub"
 try "init makes all of it" said 0 "added key SHA256:" init --state "$state" --config "$conf" \
@@ -86,6 +86,10 @@ try "init names a wrong setting" said 2 "the nearest is port in" init --config "
 try "init takes no private key" said 2 "key" init --config "$conf" --admin-key "$here/slipway.conf"
 try "check says what is there" said 1 "^ok       state: $state" check --config "$conf"
 try "check says what to do" said 1 "^missing  registry: .*: name the registry" check --config "$conf"
+chmod 666 "$conf"
+try "check says who else may change the configuration" said 1 "^missing  config: $conf has mode 0666.*: run: .*chmod 644" \
+    check --config "$conf"
+chmod 644 "$conf"
 try "a missing configuration is named" said 4 "cannot read /nonexistent" serve --config /nonexistent
 try "an unknown command gets the nearest" said 2 "the nearest is: slipway serve" srve
 
