@@ -37,7 +37,7 @@ def test_static():
 
 
 def test_five_phases():
-    """a builder that is not trusted builds in five phases, without the registry's credential"""
+    """a builder that is not trusted builds in five phases"""
     with harness.Server(build__trust_builder="no"):
         repo = Repo(new_name())
         repo.commit("first", harness.hello("five"))

@@ -50,6 +50,29 @@ class Registry:
         self.call("down")
 
 
+# npm runs it as part of the build. It looks where a credential could be: its own environment, and that of each process that
+# it sees, where the lifecycle has it; files of docker's. The bracket keeps the line, which npm puts there, from being found.
+LOOK = ("echo looked:; env | grep -c CNB_REGISTRY_AUT[H]=; grep -laz CNB_REGISTRY_AUT[H]= /proc/[0-9]*/environ; "
+        "ls ~/.docker /var/run/docker.sock; true")
+LOCK = '{"name": "x", "version": "1.0.0", "lockfileVersion": 3, "requires": true, "packages": {"": {"name": "x", "version": "1.0.0"}}}\n'
+
+
+def test_build_registry():
+    """builds go into a registry behind TLS and a password; in five phases what is built meets no credential"""
+    with Registry("builds") as registry, Server(build__trust_builder="no", registry__host=f"{registry.host}/apps",
+                                                registry__insecure="no", registry__ca=registry.ca, registry__auth=registry.auth,
+                                                kubernetes__image_pull_secret=registry.auth):
+        repo = Repo(new_name())
+        package = {"name": "x", "version": "1.0.0", "private": True, "scripts": {"build": LOOK}}
+        repo.commit("first", {**hello("built"), "package.json": json.dumps(package), "package-lock.json": LOCK})
+        r = has(check(repo.push()), f"Published {registry.host}/apps/{repo.app}@sha256:", "[exporter]")
+        said = [line.removeprefix("remote:").strip() for line in r.err.splitlines()]
+        at = said.index("[builder] looked:")
+        assert said[at + 1] == "[builder] 0" and "environ" not in r.all.split("looked:")[-1], r.err
+        assert r.all.count("No such file or directory") == 2, r.err
+        page(repo.app, "built")
+
+
 def test_two_registries():
     """the image is published into the second registry, with progress, and runs from there"""
     with Registry("release") as registry, Server(**registry.settings()):
