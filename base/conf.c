@@ -82,7 +82,8 @@ const struct conf_setting conf_settings[] = {
     { "build", "pull_policy", CONF_CHOICE, AT(pull_policy), "if-not-present", "always if-not-present never",
       0, 0, "When builder and run image are pulled." },
     { "build", "network", CONF_STRING, AT(network), "", NULL, 0, 0,
-      "Docker network of the build containers. Empty: Docker's default." },
+      "Docker network of the build containers. Empty: Docker's default. What pushed code may reach while it builds, such as a "
+      "cloud's metadata address or the cluster's API, is for the machine's packet filter to say (Docker's chain DOCKER-USER)." },
     { "build", "allow_project_toml", CONF_BOOL, AT(allow_project_toml), "no", NULL, 0, 0,
       "Honour include, exclude and the choice of buildpacks in the pushed project.toml." },
     { "build", "docker_socket", CONF_PATH, AT(docker_socket), "/var/run/docker.sock", NULL, 0, 0,

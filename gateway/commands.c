@@ -316,7 +316,8 @@ const struct command commands[] = {
       "The last 100 lines of all processes together; -t goes on until you stop it, and a line says how many are left out\n"
       "where your connection takes fewer than there are. -p takes a type (web), one instance (web.1), or build or release\n"
       "for what builds and releases have printed; --since a time with its unit (30s, 10m, 1h, 2d).\n"
-      "What the router sees is not kept.\n\n"
+      "A process's lines go with it, soon after another has taken its place. What failed (logs:failed) and what builds and\n"
+      "releases print is kept; what the router sees is not.\n\n"
       "    logs shop -t -p web",
       cmd_logs },
     { "logs:failed", NULL, CMD_APP, ROLE_VIEW, "APP [VERSION]",
