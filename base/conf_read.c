@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/near.h"
 #include "base/path.h"
+#include "base/word.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -378,7 +379,7 @@ int conf_target_check(const struct conf *c, const char *target, struct err *err)
                        "it", c->file != NULL ? c->file : "slipway.conf");
     }
     if (strcmp(target, "kubernetes") != 0)
-        return err_set(err, ERR_USAGE, "there is no target %.32s; there are docker and kubernetes", target);
+        return err_set(err, ERR_USAGE, "there is no target \"%s\"; there are docker and kubernetes", word_shown(target).s);
     if (has_kubernetes(c))
         return 0;
     return err_set(err, ERR_FAILED, "this server is not configured for kubernetes: set [kubernetes] kubeconfig in %s and "

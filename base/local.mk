@@ -27,4 +27,5 @@ base_libbase_a_SOURCES = \
     base/role.c base/role.h \
     base/spawn.c base/spawn.h \
     base/vec.c base/vec.h \
-    base/wake.c base/wake.h
+    base/wake.c base/wake.h \
+    base/word.c base/word.h

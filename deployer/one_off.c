@@ -3,6 +3,7 @@
 #include "deployer/one_off.h"
 
 #include "base/mem.h"
+#include "base/word.h"
 #include "sql/store.h"
 
 #include <inttypes.h>
@@ -27,6 +28,7 @@ int run_number_parse(const char *name, char ret[RUN_NUMBER_SIZE], struct err *er
 {
     bool run = strncmp(name, RUN_NAME_PREFIX, strlen(RUN_NAME_PREFIX)) == 0;
     bool cron = strncmp(name, RUN_CRON_PREFIX, strlen(RUN_CRON_PREFIX)) == 0;
+    struct word given = word_shown(name);
     size_t n;
 
     name += run ? strlen(RUN_NAME_PREFIX) : cron ? strlen(RUN_CRON_PREFIX) : 0;
@@ -34,7 +36,7 @@ int run_number_parse(const char *name, char ret[RUN_NUMBER_SIZE], struct err *er
     if (n == 0 && !cron && strspn(name, "0123456789") <= RUN_DIGITS_MAX)
         n = strspn(name, "0123456789");
     if (n == 0 || n >= RUN_NUMBER_SIZE || name[n] != '\0')
-        return err_set(err, ERR_USAGE, "a one-off command is named like run.48213; see: run:list");
+        return err_set(err, ERR_USAGE, "a one-off command is named as in run:list, not \"%s\"; for example: run.48213", given.s);
     memcpy(ret, name, n + 1);
     return 0;
 }

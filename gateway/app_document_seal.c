@@ -19,7 +19,8 @@ int app_key_parse(const char *text, const char *what, unsigned char ret[crypto_b
     if (sodium_base642bin(ret, crypto_box_PUBLICKEYBYTES, text, length, NULL, &n, NULL, VARIANT) == 0
         && n == crypto_box_PUBLICKEYBYTES)
         return 0;
-    return err_set(err, ERR_USAGE, "%s needs a key of 32 bytes in base64; slipway unseal --new-key FILE makes a pair", what);
+    return err_set(err, ERR_USAGE, "%s needs a key of 32 bytes in base64, for example as slipway unseal --new-key FILE prints "
+                   "one", what);
 }
 
 void app_key_text(const unsigned char key[crypto_box_PUBLICKEYBYTES], char ret[APP_KEY_TEXT])

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/word.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -100,10 +101,10 @@ static int option_take(const char *usage, const char *common, char *const *argv,
     if (typed[n] != '\0')
         value = typed + n + (typed[1] == '-' ? 1 : 0);
     if (!option_find(usage, typed, n, &it) && !option_find(common, typed, n, &it))
-        return err_set(err, ERR_USAGE, "there is no option %.*s here", (int) (n < 40 ? n : 40), typed);
+        return err_set(err, ERR_USAGE, "there is no option %.*s here", (int) (n < WORD_SHOWN ? n : WORD_SHOWN), word_shown(typed).s);
     option_name(&it, name, sizeof(name));
     if (!it.takes_value && value != NULL)
-        return err_set(err, ERR_USAGE, "the option %s takes no value", name);
+        return err_set(err, ERR_USAGE, "the option %s takes no value, and \"%s\" was given", name, word_shown(value).s);
     if (it.takes_value && value == NULL) {
         if (*i + 1 == argc)
             return err_set(err, ERR_USAGE, "the option %s needs a value", name);
@@ -148,8 +149,8 @@ int args_front(char *const *argv, int argc, struct args_front *ret, struct err *
         } else if (strcmp(typed, "--force") == 0) {
             f.force = true;
         } else if (strcmp(typed, "--quiet") != 0 && strcmp(typed, "--trace") != 0) {
-            return err_set(err, ERR_USAGE, "the first word is not a command's name; only --app APP and --force may "
-                           "stand in front of one; see: help");
+            return err_set(err, ERR_USAGE, "the first word is not a command's name but \"%s\"; only --app APP and --force may "
+                           "stand in front of one; see: help", word_shown(typed).s);
         }
     }
     *ret = f;

@@ -2,6 +2,8 @@
 
 #include "gateway/cidr.h"
 
+#include "base/word.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -67,8 +69,8 @@ int cidr_parse(const char *s, struct cidr *ret, struct err *err)
     struct cidr c;
 
     if (!range_read(s, &c))
-        return err_set(err, ERR_USAGE, "--from needs an address or a range whose last bits are 0; for example: --from "
-                       "192.0.2.0/24");
+        return err_set(err, ERR_USAGE, "--from needs an address or a range whose last bits are 0, not \"%s\"; for example: --from "
+                       "192.0.2.0/24", word_shown(s).s);
     *ret = c;
     return 0;
 }

@@ -120,6 +120,8 @@ json_t *release_json(const struct release *r);
 
 /* "v7" or "7". */
 int release_version_parse(const char *s, int64_t *ret, struct err *err);
+/* FROM [TO]: two versions, of which the second is the live one where it is left out; 0 where none is. */
+int release_pair_parse(const struct command_ctx *c, char *const *argv, int argc, int64_t ret[2], struct err *err);
 
 /* With --json, progress goes to standard error: standard output holds one document. Returns where progress is to
  * be written: *p, which lives as long as the caller, or without --json c's own. */

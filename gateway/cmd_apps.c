@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/wake.h"
+#include "base/word.h"
 #include "gateway/cmd.h"
 
 #include <stdlib.h>
@@ -32,7 +33,8 @@ int app_branch_check(const char *s, struct err *err)
         good = (unsigned char) s[i] > ' ' && s[i] != 127 && strchr("~^:?*[\\", s[i]) == NULL;
     if (good)
         return 0;
-    return err_set(err, ERR_USAGE, "--branch needs the name of a branch; for example: --branch main");
+    return err_set(err, ERR_USAGE, "--branch needs the name of a branch, not \"%s\"; for example: --branch main",
+                   word_shown(s).s);
 }
 
 int app_create_check(const struct command_ctx *c, struct err *err)
@@ -260,7 +262,8 @@ int cmd_apps_destroy(struct command_ctx *c, char *const *argv, int argc, struct 
         return err_set(err, ERR_USAGE, "this destroys %s for good; repeat its name: apps:destroy %s --confirm %s",
                        c->app.name, c->app.name, c->app.name);
     if (confirm != NULL && strcmp(confirm, c->app.name) != 0)
-        return err_set(err, ERR_USAGE, "--confirm must repeat the app's name: --confirm %s", c->app.name);
+        return err_set(err, ERR_USAGE, "--confirm must repeat the app's name, and \"%s\" is not it; for example: apps:destroy %s "
+                       "--confirm %s", word_shown(confirm).s, c->app.name, c->app.name);
     if (apps_destroy(c->store, c->app.id, err) != 0)
         return -1;
     /* The deployer reaches no repositories: this one is ours to remove, and at once, so that nothing is left

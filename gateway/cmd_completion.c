@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "base/mem.h"
+#include "base/word.h"
 #include "gateway/args.h"
 #include "gateway/cmd.h"
 
@@ -282,7 +283,8 @@ int cmd_completion(struct command_ctx *c, char *const *argv, int argc, struct er
     while (i < countof(shells) && strcmp(shells[i].name, argv[0]) != 0)
         i++;
     if (i == countof(shells))
-        return err_set(err, ERR_USAGE, "SHELL is bash, zsh or fish; for example: completion bash");
+        return err_set(err, ERR_USAGE, "SHELL is bash, zsh or fish, not \"%s\"; for example: completion bash",
+                       word_shown(argv[0]).s);
     buf_init(&b, SCRIPT_MAX);
     shells[i].add(&b);
     if (c->json)

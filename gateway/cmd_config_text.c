@@ -186,14 +186,12 @@ static void side_release(struct side *s)
 }
 
 /* 1: the person went away. */
-static int side_load(struct command_ctx *c, const char *word, bool show, struct side *ret, struct err *err)
+static int side_load(struct command_ctx *c, int64_t version, bool show, struct side *ret, struct err *err)
 {
     struct release r;
 
-    ret->version = c->app.live_version;
-    if (word != NULL && release_version_parse(word, &ret->version, err) != 0)
-        return -1;
-    if (ret->version == 0)
+    ret->version = version;
+    if (version == 0)
         return err_set(err, ERR_FAILED, "%s has no live release to compare with", c->app.name);
     if (releases_get_version(c->store, c->app.id, ret->version, &r, err) != 0)
         return -1;
@@ -270,15 +268,18 @@ int cmd_config_diff(struct command_ctx *c, char *const *argv, int argc, struct e
     struct side from = { .version = 0 }, to = { .version = 0 };
     struct table t = TABLE_INIT(2);
     json_t *all = json_array();
+    int64_t versions[2];
     int rc;
 
     if (show && c->role < ROLE_OPERATE)
         rc = err_set(err, ERR_DENIED, "--show needs the role operate in %s, and yours is %s", c->app.name,
                      role_name(c->role));
     else
-        rc = side_load(c, argv[0], show, &from, err);
+        rc = release_pair_parse(c, argv, argc, versions, err);
     if (rc == 0)
-        rc = side_load(c, argc > 1 ? argv[1] : NULL, show, &to, err);
+        rc = side_load(c, versions[0], show, &from, err);
+    if (rc == 0)
+        rc = side_load(c, versions[1], show, &to, err);
     if (rc == 0) {
         struct diff d = { c, &t, all, &from, &to };
 

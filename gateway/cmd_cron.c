@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "base/mem.h"
+#include "base/word.h"
 #include "gateway/cmd.h"
 #include "sql/app_json.h"
 
@@ -74,7 +75,8 @@ static char *task_find(struct command_ctx *c, const char *id, struct err *err)
     struct app_json a;
 
     if (strlen(id) != CRON_ID_SIZE - 1 || strspn(id, "0123456789abcdef") != CRON_ID_SIZE - 1) {
-        (void) err_set(err, ERR_USAGE, "a task is named by its id, for example 1a2b3c4d; see: cron:list %s", c->app.name);
+        (void) err_set(err, ERR_USAGE, "a task is named by its id, not by \"%s\"; for example: %s %s 1a2b3c4d; all ids: "
+                       "cron:list %s", word_shown(id).s, c->command->name, c->app.name, c->app.name);
         return NULL;
     }
     (void) buf_addstr(&c->detail, id);

@@ -3,6 +3,7 @@
 #include "base/image_ref.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/word.h"
 #include "gateway/archive_import.h"
 #include "gateway/cmd.h"
 #include "gateway/deploy.h"
@@ -73,8 +74,8 @@ int cmd_git_from_archive(struct command_ctx *c, char *const *argv, int argc, str
     int rc;
 
     if (argc > 0 && strcmp(argv[0], "-") != 0)
-        return err_set(err, ERR_USAGE, "an archive comes from standard input; for example: curl -sSL URL | ssh HOST "
-                       "git:from-archive %s -", c->app.name);
+        return err_set(err, ERR_USAGE, "an archive comes from standard input, which is -, not from \"%s\"; for example: curl -sSL "
+                       "URL | ssh HOST git:from-archive %s -", word_shown(argv[0]).s, c->app.name);
     if (deploy_check(c, err) < 0 || import_and_queue(c, io, &id, err) < 0)
         return -1;
     (void) buf_addf(&c->detail, " build %" PRId64, id);
@@ -154,7 +155,7 @@ int cmd_git_from_image(struct command_ctx *c, char *const *argv, int argc, struc
 
     (void) argc;
     if (image_ref_parse(argv[0], &ref, err) < 0)
-        return -1;
+        return err_wrap(err, "the image \"%s\"", word_shown(argv[0]).s);
     if (ref.digest[0] == '\0' && ref.tag[0] == '\0')
         return err_set(err, ERR_USAGE, "the image needs a tag or a digest; for example: %s:1.2", argv[0]);
     name = xasprintf("%s/%s", ref.registry, ref.repository);

@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/word.h"
 #include "gateway/cmd.h"
 
 #include <stdlib.h>
@@ -105,7 +106,7 @@ int cmd_help(struct command_ctx *c, char *const *argv, int argc, struct err *err
     }
     if (cmd == NULL) {
         near = command_nearest(argv[0]);
-        return err_set(err, ERR_USAGE, "there is no such command%s%s%s; all commands: help",
+        return err_set(err, ERR_USAGE, "there is no command \"%s\"%s%s%s; all commands: help", word_shown(argv[0]).s,
                        near != NULL ? "; did you mean " : "", near != NULL ? near->name : "", near != NULL ? "?" : "");
     }
     if (c->json)

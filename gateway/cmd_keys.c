@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "base/mem.h"
+#include "base/word.h"
 #include "gateway/cidr.h"
 #include "gateway/cmd.h"
 
@@ -56,7 +57,7 @@ static int verb_add(const char *word, struct buf *out, struct err *err)
     if (strcmp(word, "push") != 0 && strcmp(word, "fetch") != 0
         && (cmd == NULL || (cmd->flags & (CMD_APP | CMD_BUILD)) == 0 || cmd->role > ROLE_OPERATE))
         return err_set(err, ERR_USAGE, "--verbs takes push, fetch and commands on an app that need at most the role "
-                       "operate, separated by commas; for example: --verbs push,logs");
+                       "operate, separated by commas, not \"%s\"; for example: --verbs push,logs", word_shown(word).s);
     if (command_verb_in(buf_str(out), name))
         return 0;
     if (buf_addf(out, "%s%s", buf_len(out) > 0 ? " " : "", name) != 0)

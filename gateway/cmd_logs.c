@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/word.h"
 #include "gateway/cmd_logs.h"
 #include "gateway/cmd_ps.h"
 #include "gateway/live.h"
@@ -127,7 +128,7 @@ static int process_check(struct command_ctx *c, const char *p, enum logs_source 
     if (process_name_check(type, err) != 0)
         return -1;
     if (dot != NULL && show_number(dot + 1, "", 1, PROCESS_COUNT_MAX, &n, NULL) != 0)
-        return err_set(err, ERR_USAGE, "an instance is TYPE.NUMBER; for example: -p web.1");
+        return err_set(err, ERR_USAGE, "an instance is TYPE.NUMBER, not \"%s\"; for example: -p web.1", word_shown(p).s);
     if (c->app.live_release_id == 0)
         return dot != NULL ? 0 : other_source(c, type, NULL, ret, err);
     if (releases_get(c->store, c->app.live_release_id, &live, err) != 0)

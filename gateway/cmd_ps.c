@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/word.h"
 #include "gateway/cmd_ps.h"
 #include "gateway/live.h"
 #include "gateway/text.h"
@@ -150,17 +151,19 @@ static int scale_parse(const char *word, char *type, size_t size, char *op, long
     if (at == NULL)
         at = strrchr(word, '-');
     if (at == NULL || at == word || (size_t) (at - word) >= size)
-        return err_set(err, ERR_USAGE, "a scale is TYPE=COUNT, TYPE+COUNT or TYPE-COUNT; for example: web=2 worker+1");
+        return err_set(err, ERR_USAGE, "a scale is TYPE=COUNT, TYPE+COUNT or TYPE-COUNT, not \"%s\"; for example: web=2 worker+1",
+                       word_shown(word).s);
     memcpy(type, word, (size_t) (at - word));
     type[at - word] = '\0';
     *op = *at;
     if (process_name_check(type, err) != 0)
         return -1;
     if (strchr(at + 1, ':') != NULL)
-        return err_set(err, ERR_USAGE, "processes have no sizes here, only counts; for example: %s=2", type);
+        return err_set(err, ERR_USAGE, "\"%s\": processes have no sizes here, only counts; for example: %s=2",
+                       word_shown(word).s, type);
     if (show_number(at + 1, type, 0, PROCESS_COUNT_MAX, ret_n, NULL) != 0)
-        return err_set(err, ERR_USAGE, "the count of %s must be a number from 0 to %d; for example: %s=2", type,
-                       PROCESS_COUNT_MAX, type);
+        return err_set(err, ERR_USAGE, "the count of %s must be a number from 0 to %d, not \"%s\"; for example: %s=2", type,
+                       PROCESS_COUNT_MAX, word_shown(at + 1).s, type);
     return 0;
 }
 
@@ -182,7 +185,8 @@ static int scale_word(const struct command_ctx *c, const char *word, const struc
         now = live->id != 0 ? formation_count(&live->formation, type) : strcmp(type, "web") == 0;
     n = op == '+' ? now + n : op == '-' ? now - n : n;
     if (n < 0 || n > PROCESS_COUNT_MAX)
-        return err_set(err, ERR_USAGE, "%s would be at %lld; a count is 0 to %d", type, n, PROCESS_COUNT_MAX);
+        return err_set(err, ERR_USAGE, "\"%s\": %s would be at %lld, and a count is 0 to %d; for example: %s=2",
+                       word_shown(word).s, type, n, PROCESS_COUNT_MAX, type);
     formation_set(f, type, (int) n);
     return 0;
 }

@@ -13,11 +13,7 @@
 /* Are there processes of this type to stop or start? NULL is all types. */
 static int type_check(const struct command_ctx *c, const char *type, const struct release *live, struct err *err)
 {
-    if (type == NULL)
-        return 0;
-    if (process_name_check(type, err) != 0)
-        return -1;
-    return formation_count(&live->formation, type) < 0 ? ps_type_unknown(c, type, live, err) : 0;
+    return type != NULL && formation_count(&live->formation, type) < 0 ? ps_type_unknown(c, type, live, err) : 0;
 }
 
 /* Releases the wanted counts and says so. */
@@ -43,7 +39,7 @@ int cmd_ps_stop(struct command_ctx *c, char *const *argv, int argc, struct err *
     struct release live;
     int rc;
 
-    if (ps_live_get(c, &live, err) != 0)
+    if ((type != NULL && process_name_check(type, err) != 0) || ps_live_get(c, &live, err) != 0)
         return -1;
     rc = type_check(c, type, &live, err);
     if (rc == 0)
@@ -112,7 +108,7 @@ int cmd_ps_start(struct command_ctx *c, char *const *argv, int argc, struct err 
     struct release live;
     int rc;
 
-    if (ps_live_get(c, &live, err) != 0)
+    if ((type != NULL && process_name_check(type, err) != 0) || ps_live_get(c, &live, err) != 0)
         return -1;
     rc = type_check(c, type, &live, err);
     if (rc == 0)

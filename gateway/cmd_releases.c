@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/word.h"
 #include "gateway/cmd.h"
 #include "gateway/follow.h"
 
@@ -189,8 +190,19 @@ int release_version_parse(const char *s, int64_t *ret, struct err *err)
     long long n = 0;
 
     if (show_number(s[0] == 'v' ? s + 1 : s, "v", 1, 1000000000, &n, NULL) != 0)
-        return err_set(err, ERR_USAGE, "a release is named by its version; for example: v7");
+        return err_set(err, ERR_USAGE, "a release is named by its version, not by \"%s\"; for example: v7", word_shown(s).s);
     *ret = n;
+    return 0;
+}
+
+int release_pair_parse(const struct command_ctx *c, char *const *argv, int argc, int64_t ret[2], struct err *err)
+{
+    int64_t from = 0, to = c->app.live_version;
+
+    if (release_version_parse(argv[0], &from, err) != 0 || (argc > 1 && release_version_parse(argv[1], &to, err) != 0))
+        return -1;
+    ret[0] = from;
+    ret[1] = to;
     return 0;
 }
 
@@ -219,12 +231,13 @@ static int target_find(struct command_ctx *c, char *const *argv, int argc, struc
 {
     int64_t version = 0;
 
+    if (argc > 0 && release_version_parse(argv[0], &version, err) != 0)
+        return -1;
     if (c->app.live_release_id == 0)
         return err_set(err, ERR_FAILED, "%s has no live release yet; nothing can be rolled back", c->app.name);
     if (argc == 0)
         return previous_find(c, ret, err);
-    if (release_version_parse(argv[0], &version, err) != 0
-        || releases_get_version(c->store, c->app.id, version, ret, err) != 0)
+    if (releases_get_version(c->store, c->app.id, version, ret, err) != 0)
         return -1;
     if (ret->state == RELEASE_SUPERSEDED)
         return 0;

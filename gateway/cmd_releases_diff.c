@@ -13,13 +13,9 @@
 #define NAMES_SHOWN 20
 #define FIELDS_SHOWN 6 /* of one object; --json has all */
 
-static int side_load(struct command_ctx *c, const char *word, struct release *ret, struct config_set *ret_set,
+static int side_load(struct command_ctx *c, int64_t version, struct release *ret, struct config_set *ret_set,
                      struct err *err)
 {
-    int64_t version = c->app.live_version;
-
-    if (word != NULL && release_version_parse(word, &version, err) != 0)
-        return -1;
     if (version == 0)
         return err_set(err, ERR_FAILED, "%s has no live release to compare with", c->app.name);
     if (releases_get_version(c->store, c->app.id, version, ret, err) != 0)
@@ -165,10 +161,13 @@ int cmd_releases_diff(struct command_ctx *c, char *const *argv, int argc, struct
     struct names n = { VEC_INIT, VEC_INIT, VEC_INIT, VEC_INIT };
     json_auto_t *objects = NULL;
     struct code_range code;
-    int rc = side_load(c, argv[0], &a, &from, err);
+    int64_t versions[2];
+    int rc = release_pair_parse(c, argv, argc, versions, err);
 
     if (rc == 0)
-        rc = side_load(c, argc > 1 ? argv[1] : NULL, &b, &to, err);
+        rc = side_load(c, versions[0], &a, &from, err);
+    if (rc == 0)
+        rc = side_load(c, versions[1], &b, &to, err);
     if (rc == 0 && (objects = manifest_diff(a.manifests, b.manifests, err)) == NULL)
         rc = -1;
     if (rc == 0) {

@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/word.h"
 #include "gateway/attach.h"
 #include "gateway/cmd.h"
 #include "gateway/live.h"
@@ -79,7 +80,7 @@ static int env_json(const struct command_ctx *c, json_t **ret, struct err *err)
         json_t *value;
 
         if (name == NULL)
-            return err_set(err, ERR_USAGE, "-e needs a name and a value; for example: -e DEBUG=1");
+            return err_set(err, ERR_USAGE, "-e number %zu is not NAME=VALUE; for example: -e DEBUG=1", i + 1);
         if (config_name_check(name, err) != 0)
             return -1;
         value = json_string(eq + 1);
@@ -114,10 +115,12 @@ static int run_request(struct command_ctx *c, char *const *argv, int argc, bool 
     if ((process != NULL && process_name_check(process, err) != 0) || command_check(argv, argc, &shell, err) != 0
         || (ttl_text != NULL && show_duration(ttl_text, "--ttl", TTL_MAX_S, &ttl, err) != 0))
         return -1;
-    if (c->app.live_release_id == 0)
-        return err_set(err, ERR_FAILED, "%s has no live release yet; push first", c->app.name);
     if (env_json(c, &env, err) != 0)
         return -1;
+    if (c->app.live_release_id == 0) {
+        json_decref(env);
+        return err_set(err, ERR_FAILED, "%s has no live release yet; push first", c->app.name);
+    }
     *ret = json_pack("{s:s, s:I, s:o, s:b, s:o, s:o, s:s, s:o, s:I, s:b}", "op", "run", "app_id",
                      (json_int_t) c->app.id, "argv", words_json(argv, argc), "shell", (int) shell, "process",
                      show_json_text(process), "env", env, "user", c->user.name, "text",
@@ -291,7 +294,8 @@ static int instance_check(const char *word, struct err *err)
     if (process_name_check(type, err) != 0)
         return -1;
     if (dot != NULL && show_number(dot + 1, "", 1, PROCESS_COUNT_MAX, &n, NULL) != 0)
-        return err_set(err, ERR_USAGE, "a process is TYPE or TYPE.NUMBER; for example: web.1");
+        return err_set(err, ERR_USAGE, "a process is TYPE or TYPE.NUMBER, not \"%s\"; for example: web.1",
+                       word_shown(word).s);
     return 0;
 }
 

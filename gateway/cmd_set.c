@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "base/mem.h"
+#include "base/word.h"
 #include "gateway/cmd.h"
 
 #include <string.h>
@@ -15,14 +16,16 @@ static int disconnect_check(const char *s, struct err *err)
 {
     if (app_disconnect_known(s))
         return 0;
-    return err_set(err, ERR_USAGE, "on-disconnect is continue or cancel; for example: apps:set shop on-disconnect cancel");
+    return err_set(err, ERR_USAGE, "on-disconnect is continue or cancel, not \"%s\"; for example: apps:set shop on-disconnect "
+                   "cancel", word_shown(s).s);
 }
 
 static int branch_check(const char *s, struct err *err)
 {
     if (app_branch_check(s, NULL) == 0)
         return 0;
-    return err_set(err, ERR_USAGE, "deploy-branch needs the name of a branch; for example: apps:set shop deploy-branch main");
+    return err_set(err, ERR_USAGE, "deploy-branch needs the name of a branch, not \"%s\"; for example: apps:set shop "
+                   "deploy-branch main", word_shown(s).s);
 }
 
 static const struct property {
@@ -50,8 +53,8 @@ int cmd_apps_set(struct command_ctx *c, char *const *argv, int argc, struct err 
 
     (void) argc;
     if (p == NULL)
-        return err_set(err, ERR_USAGE, "an app has no property of that name; there are deploy-branch and on-disconnect, for "
-                       "example: apps:set shop deploy-branch main");
+        return err_set(err, ERR_USAGE, "an app has no property \"%s\"; there are deploy-branch and on-disconnect; for example: "
+                       "apps:set shop deploy-branch main", word_shown(argv[0]).s);
     if (p->check(value, err) != 0)
         return -1;
     (void) buf_addf(&c->detail, "%s %s", p->name, value);

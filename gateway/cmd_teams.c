@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/word.h"
 #include "gateway/cmd.h"
 
 #include <stdlib.h>
@@ -52,7 +53,8 @@ int cmd_teams_destroy(struct command_ctx *c, char *const *argv, int argc, struct
         rc = err_set(err, ERR_USAGE, "this takes %s's roles in %lld apps from its %lld members; repeat its name: teams:destroy %s "
                      "--confirm %s", t.name, (long long) t.apps, (long long) t.members, t.name, t.name);
     else if (confirm != NULL && strcmp(confirm, t.name) != 0)
-        rc = err_set(err, ERR_USAGE, "--confirm must repeat the team's name: --confirm %s", t.name);
+        rc = err_set(err, ERR_USAGE, "--confirm must repeat the team's name, and \"%s\" is not it; for example: teams:destroy %s "
+                     "--confirm %s", word_shown(confirm).s, t.name, t.name);
     else
         rc = teams_destroy(c->store, t.id, err);
     if (rc == 0 && c->json)

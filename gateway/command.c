@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/near.h"
+#include "base/word.h"
 #include "gateway/args.h"
 #include "sql/tables.h"
 
@@ -15,7 +16,6 @@
 #include <string.h>
 
 #define DETAIL_MAX 2048 /* of an audit row; a list of config names is cut there */
-#define SHOWN_MAX 40    /* of what somebody typed, in a sentence */
 #define EXAMPLE_INDENT "    " /* how an example's line in a command's help begins */
 #define EXAMPLE_MAX 160
 
@@ -72,26 +72,14 @@ const char *command_option_nth(const struct command_ctx *c, const char *name, si
     return args_option_nth(&c->options, name, nth);
 }
 
-/* Printable ASCII, cut: what was typed goes back to a terminal and into a log. */
-static const char *shown(const char *s, char out[SHOWN_MAX + 1])
-{
-    size_t i;
-
-    for (i = 0; i < SHOWN_MAX && s[i] != '\0'; i++)
-        out[i] = s[i] >= ' ' && s[i] < 127 ? s[i] : '?';
-    out[i] = '\0';
-    return out;
-}
-
 static int unknown(const char *typed, struct err *err)
 {
     const struct command *near = command_nearest(typed);
-    char text[SHOWN_MAX + 1];
 
     if (near != NULL)
         return err_set(err, ERR_USAGE, "\"%s\" is no command; did you mean %s? All commands: help",
-                       shown(typed, text), near->name);
-    return err_set(err, ERR_USAGE, "\"%s\" is no command; all commands: help", shown(typed, text));
+                       word_shown(typed).s, near->name);
+    return err_set(err, ERR_USAGE, "\"%s\" is no command; all commands: help", word_shown(typed).s);
 }
 
 /* One sentence for an app that is not there and for one that is another's. */
@@ -143,7 +131,8 @@ static int build_load(struct command_ctx *c, const char *number, struct err *err
     errno = 0;
     c->build_id = strtoll(number, &end, 10);
     if (errno != 0 || *end != '\0' || c->build_id <= 0)
-        return err_set(err, ERR_USAGE, "a build is named by its number; for example: %s 57", c->command->name);
+        return err_set(err, ERR_USAGE, "a build is named by its number, not by \"%s\"; for example: %s 57",
+                       word_shown(number).s, c->command->name);
     if (builds_get(c->store, c->build_id, &b, err) != 0)
         return err->code == ERR_NOT_FOUND ? build_not_found(c->build_id, err) : -1;
     if (c->app.name != NULL) { /* an app was named, too */
@@ -212,6 +201,19 @@ static void example_add(const struct command *cmd, struct err *err)
         (void) err_set(err, plain.code, "%s; for example: %s", plain.msg, example);
 }
 
+/* Which option it is about, where the sentence only has its value: of checks that words and options share. */
+static void option_add(const struct vec *options, struct err *err)
+{
+    for (size_t i = 0; i + 1 < options->n; i += 2) {
+        cleanup_free char *value = xasprintf("\"%s\"", word_shown(options->v[i + 1]).s);
+
+        if (options->v[i + 1][0] != '\0' && strstr(err->msg, value) != NULL && strstr(err->msg, options->v[i]) == NULL) {
+            (void) err_wrap(err, "%s", options->v[i]);
+            return;
+        }
+    }
+}
+
 static int usage_error(const struct command *cmd, const char *what, struct err *err)
 {
     return err_set(err, ERR_USAGE, "%s; usage: %s%s%s", what, cmd->name, cmd->args[0] != '\0' ? " " : "", cmd->args);
@@ -219,9 +221,9 @@ static int usage_error(const struct command *cmd, const char *what, struct err *
 
 static int surplus_error(const struct command *cmd, const char *word, struct err *err)
 {
-    char text[SHOWN_MAX + 1], what[128];
+    char what[128];
 
-    (void) snprintf(what, sizeof(what), "too many words were given, the first of them is \"%s\"", shown(word, text));
+    (void) snprintf(what, sizeof(what), "too many words were given, the first of them is \"%s\"", word_shown(word).s);
     return usage_error(cmd, what, err);
 }
 
@@ -383,6 +385,8 @@ int command_run(struct command_ctx *c, char *const *argv, int argc)
         code = run_parsed(c, &a, &err);
         c->options = (struct vec) VEC_INIT;
     }
+    if (err.code == ERR_USAGE && c->command != NULL)
+        option_add(&a.options, &err);
     if (err.code == ERR_USAGE && c->command != NULL)
         example_add(c->command, &err);
     if (err.code != ERR_NONE)

@@ -3,6 +3,7 @@
 #include "gateway/dotenv.h"
 
 #include "base/mem.h"
+#include "base/word.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -25,7 +26,8 @@ int dotenv_format_parse(const char *s, enum dotenv_format *ret, struct err *err)
             return 0;
         }
     }
-    return err_set(err, ERR_USAGE, "--format is env, dotenv, docker-args, json or yaml; for example: --format dotenv");
+    return err_set(err, ERR_USAGE, "--format is env, dotenv, docker-args, json or yaml, not \"%s\"; for example: --format "
+                   "dotenv", word_shown(s).s);
 }
 
 /* POSIX.1 XCU 2.2.2: all but ' stands for itself. */

@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/word.h"
 #include "gateway/cmd.h"
 
 #include <errno.h>
@@ -192,8 +193,8 @@ int show_number(const char *s, const char *what, long long min, long long max, l
     errno = 0;
     n = strtoll(s, &end, 10);
     if (errno != 0 || *s < '0' || *s > '9' || *end != '\0' || n < min || n > max)
-        return err_set(err, ERR_USAGE, "%s needs a whole number from %lld to %lld; for example: %s %lld", what, min,
-                       max, what, min);
+        return err_set(err, ERR_USAGE, "%s needs a whole number from %lld to %lld, not \"%s\"; for example: %s %lld", what,
+                       min, max, word_shown(s).s, what, min);
     *ret = n;
     return 0;
 }
@@ -232,6 +233,6 @@ int show_duration(const char *s, const char *what, long long max, long long *ret
             }
         }
     }
-    return err_set(err, ERR_USAGE, "%s needs a time with its unit, of at most %lld days; for example: %s 10m (units: "
-                   "s, m, h, d)", what, max / 86400, what);
+    return err_set(err, ERR_USAGE, "%s needs a time with its unit (s, m, h, d) of at most %lld days, not \"%s\"; for "
+                   "example: %s 10m", what, max / 86400, word_shown(s).s, what);
 }

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "base/mem.h"
+#include "base/word.h"
 #include "sql/tables.h"
 
 #include <ctype.h>
@@ -47,8 +48,8 @@ char *domain_parse(const char *text, struct err *err)
         *p = (char) tolower((unsigned char) *p);
     return domain;
 wrong:
-    (void) err_set(err, ERR_USAGE, "a domain is a host name, in its ASCII form (xn--...), without a port or a path, for example "
-                   "www.example.com; nothing was changed");
+    (void) err_set(err, ERR_USAGE, "a domain is a host name, in its ASCII form (xn--...), without a port or a path, not \"%s\"; for "
+                   "example: www.example.com; nothing was changed", word_shown(text).s);
     return NULL;
 }
 

@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "base/mem.h"
+#include "base/word.h"
 #include "sql/tables.h"
 
 #include <stdlib.h>
@@ -36,10 +37,12 @@ static int key_name_check(const char *name, struct err *err)
     size_t n = strnlen(name, 65);
 
     if (n == 0 || n > 64)
-        return err_set(err, ERR_USAGE, "a key's name has 1 to 64 characters; for example: laptop");
+        return err_set(err, ERR_USAGE, "a key's name has 1 to 64 characters, and \"%s\" has %zu%s; for example: laptop",
+                       word_shown(name).s, n < 65 ? n : 64, n < 65 ? "" : " and more");
     for (size_t i = 0; i < n; i++) {
         if ((unsigned char) name[i] < ' ' || name[i] == 127)
-            return err_set(err, ERR_USAGE, "a key's name must not hold control characters");
+            return err_set(err, ERR_USAGE, "a key's name must not hold control characters, as \"%s\" does; for example: laptop",
+                           word_shown(name).s);
     }
     return 0;
 }

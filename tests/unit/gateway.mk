@@ -39,7 +39,8 @@ tests_fuzz_fuzz_text_LDADD = $(gateway_fuzz_ldadd)
 # Commands.
 command_tests = tests/unit/test_apply tests/unit/test_clone tests/unit/test_command tests/unit/test_commands tests/unit/test_daily tests/unit/test_domains tests/unit/test_dotenv \
     tests/unit/test_move tests/unit/test_permission tests/unit/test_plan_diff \
-    tests/unit/test_rename tests/unit/test_run tests/unit/test_tasks tests/unit/test_teams
+    tests/unit/test_rename tests/unit/test_run tests/unit/test_tasks tests/unit/test_teams \
+    tests/unit/test_wrong_words
 command_tests += tests/unit/test_code_range
 check_PROGRAMS += $(command_tests)
 TESTS += $(command_tests)
@@ -56,6 +57,8 @@ tests_unit_test_command_CFLAGS = $(sql_test_cflags)
 tests_unit_test_command_LDADD = $(command_test_ldadd)
 tests_unit_test_commands_CFLAGS = $(sql_test_cflags)
 tests_unit_test_commands_LDADD = $(command_test_ldadd)
+tests_unit_test_wrong_words_CFLAGS = $(sql_test_cflags)
+tests_unit_test_wrong_words_LDADD = $(command_test_ldadd)
 tests_unit_test_teams_CFLAGS = $(sql_test_cflags)
 tests_unit_test_teams_LDADD = $(command_test_ldadd)
 tests_unit_test_permission_CFLAGS = $(sql_test_cflags)

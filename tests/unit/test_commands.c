@@ -57,7 +57,7 @@ static void test_apps(void **state)
     desk_expect(d, "bert", "git:set blog deploy-branch main", 0, "Setting deploy-branch of blog to main... done");
     desk_expect(d, "bert", "apps:info blog --json", 0, "\"deploy_branch\":\"main\"");
     desk_expect(d, "bert", "apps:info blog --json", 0, "\"on_disconnect\":\"cancel\"");
-    desk_expect(d, "bert", "apps:set blog on-disconnect stop", 2, "continue or cancel; for example");
+    desk_expect(d, "bert", "apps:set blog on-disconnect stop", 2, "continue or cancel, not \"stop\"; for example");
     desk_expect(d, "bert", "apps:set blog deploy-branch a..b", 2, "for example: apps:set shop deploy-branch main");
     desk_expect(d, "bert", "apps:set blog colour red", 2, "deploy-branch and on-disconnect");
     desk_expect(d, "bert", "apps:lock blog 'a\033[2Jb'", 2, "control");

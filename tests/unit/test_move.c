@@ -47,7 +47,7 @@ static void test_refused(void **state)
     struct desk *d = *state;
 
     live(d, d->f->shop);
-    desk_expect(d, "bert", "apps:move shop --to moon", ERR_USAGE, "there is no target moon");
+    desk_expect(d, "bert", "apps:move shop --to moon", ERR_USAGE, "--to: there is no target \"moon\"; there are docker and kubernetes; for example: ");
     desk_expect(d, "bert", "apps:move shop", ERR_USAGE, NULL);
     desk_expect(d, "bert", "apps:move --to kubernetes", ERR_DENIED, NULL);
     desk_expect(d, "anna", "apps:move --to kubernetes", ERR_USAGE, "name one app, or give --all");
