@@ -63,7 +63,7 @@ def random_value(rng):
 
 def test_who():
     """help, version, whoami, an unknown command"""
-    has(check(ssh("help")), "config:set APP NAME=VALUE")
+    has(check(ssh("help")), "config:set APP [NAME=VALUE...]")
     has(check(ssh("help", "config:set")), "Needs the role operate")
     assert check(ssh("version", "--json")).json()["version"]
     assert check(ssh("whoami", "--json")).json()["admin"] is True
