@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "base/mem.h"
+#include "base/word.h"
 #include "gateway/cmd.h"
 
 #include <stdlib.h>
@@ -71,7 +72,8 @@ int cmd_users_set(struct command_ctx *c, char *const *argv, int argc, struct err
     while (i < countof(roles) && strcmp(roles[i].word, argv[1]) != 0)
         i++;
     if (i == countof(roles))
-        return err_set(err, ERR_USAGE, "a role on the server is user, create or admin; for example: users:set %s create", argv[0]);
+        return err_set(err, ERR_USAGE, "a role on the server is user, create or admin, not \"%s\"; for example: users:set %s create",
+                       word_shown(argv[1]).s, word_shown(argv[0]).s);
     (void) buf_addf(&c->detail, "%s %s", argv[0], roles[i].word);
     if (users_set(c->store, argv[0], roles[i].admin, roles[i].create, err) != 0)
         return -1;
