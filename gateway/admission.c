@@ -2,6 +2,7 @@
 
 #include "gateway/admission.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,4 +65,14 @@ void peer_of(const struct sockaddr *a, struct peer *ret)
 bool peer_equal(const struct peer *a, const struct peer *b)
 {
     return a->v6 == b->v6 && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+void peer_text(const struct peer *p, char ret[PEER_TEXT])
+{
+    uint8_t bytes[16] = { 0 };
+    char address[INET6_ADDRSTRLEN] = "";
+
+    memcpy(bytes, p->bytes, sizeof(p->bytes));
+    (void) inet_ntop(p->v6 ? AF_INET6 : AF_INET, bytes, address, sizeof(address));
+    (void) snprintf(ret, PEER_TEXT, "%s%s", address, p->v6 ? "/64" : "");
 }

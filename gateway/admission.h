@@ -22,5 +22,8 @@ bool startups_refuse(const struct startups *s, int n, int dice);
 struct peer { uint8_t bytes[8]; bool v6; };
 void peer_of(const struct sockaddr *a, struct peer *ret);
 bool peer_equal(const struct peer *a, const struct peer *b);
+/* "192.0.2.1" or "2001:db8::/64", for the log. */
+#define PEER_TEXT 52
+void peer_text(const struct peer *p, char ret[PEER_TEXT]);
 
 #endif

@@ -1,7 +1,7 @@
 /* The listener. A connection gets the server's identification at once, as some clients wait for it. Then it waits here, at
  * the cost of a descriptor, until its peer has begun to speak SSH, too, and there is a place for its address; then a session process has it, which is counted against
- * max_startups until the peer has authenticated. Only max_startups refuses; all else waits its turn, so
- * that a burst of pushes from one address is served, one part after the other. */
+ * max_startups until the peer has authenticated. Only max_startups refuses at once; all else waits its turn, so
+ * that a burst of pushes from one address is served, one part after the other. Who waits in vain is told why. */
 #include "config.h"
 
 #include "gateway/gateway.h"
@@ -14,6 +14,7 @@
 #include "gateway/admission.h"
 #include "gateway/handoff.h"
 #include "gateway/quarantine.h"
+#include "gateway/refusal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,6 +43,11 @@
 #define GREETING "SSH-"
 #define GREETING_LEN 4
 
+/* How long a peer waits for others to end their sessions. A burst of short commands is through by then, and a person who sees
+ * nothing for longer thinks that it hangs. */
+#define PATIENCE_MS 5000
+#define TOLD_MS 2000        /* for a peer to read what it was told, and to go */
+
 #define ACCEPT_MAX 64       /* connections in one turn of the loop */
 #define RETRY_MS 100        /* when descriptors have run out */
 #define DRAIN_MS 25000      /* after a stop: transfers, and people who come while builds end, get this long */
@@ -57,6 +63,7 @@ struct waiting {
     struct listener *l;
     int fd;
     bool greeted;            /* the peer speaks SSH: it waits for a session */
+    bool told;               /* that it gets none: it is waited for until it has gone */
     int tries;               /* sessions that died with it in their hands, so to speak */
     struct peer peer;
     struct loop_source *io, *timer;
@@ -305,17 +312,62 @@ static int count_peer(const struct listener *l, const struct peer *p, int *ret_s
     return n;
 }
 
-/* True where the peer must wait for others, of its own address or of all. */
-static bool must_wait(const struct listener *l, const struct peer *p)
-{
-    int startups, share = l->startups.begin / STARTUPS_SHARE;
+/* What a peer must wait for: sessions of its own address or of all. */
+enum wait { WAIT_NOT, WAIT_ALL, WAIT_ADDRESS, WAIT_LOGINS };
 
-    return l->n_busy >= l->conf->max_connections ||
-           count_peer(l, p, &startups) >= l->conf->max_connections_per_address ||
-           startups >= (share > 0 ? share : 1);
+static enum wait wait_of(const struct listener *l, const struct peer *p)
+{
+    int startups, n = count_peer(l, p, &startups), share = l->startups.begin / STARTUPS_SHARE;
+
+    return l->n_busy >= l->conf->max_connections ? WAIT_ALL
+         : n >= l->conf->max_connections_per_address ? WAIT_ADDRESS
+         : startups >= (share > 0 ? share : 1) ? WAIT_LOGINS : WAIT_NOT;
 }
 
-static void give_session(struct waiting *w)
+static void on_told(struct loop *loop, int fd, uint32_t events, void *arg)
+{
+    char piece[4096];
+    ssize_t n = recv(fd, piece, sizeof(piece), MSG_DONTWAIT);
+
+    (void) loop, (void) events;
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+        waiting_free(arg);
+}
+
+static void on_told_enough(struct loop *loop, void *arg)
+{
+    (void) loop;
+    ((struct waiting *) arg)->timer = NULL;
+    waiting_free(arg);
+}
+
+/* Says why, to the peer and into the log. What it has sent is read away until it goes: a connection that is closed before that
+ * is reset, and the peer may lose the sentence. */
+static void refuse(struct waiting *w, const char *limit, const char *why)
+{
+    struct listener *l = w->l;
+    unsigned char packet[REFUSAL_MAX];
+    char address[PEER_TEXT], text[256];
+    ssize_t n = (ssize_t) refusal_packet(why, packet);
+    int one = 1;
+
+    peer_text(&w->peer, address);
+    (void) snprintf(text, sizeof(text), "one from %s, for %s", address, limit);
+    log_refused(l, text);
+    loop_remove(w->timer);
+    loop_remove(w->io);
+    w->told = true;
+    w->io = NULL;
+    w->timer = loop_timer(l->loop, TOLD_MS, on_told_enough, w);
+    (void) setsockopt(w->fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
+    if (send(w->fd, packet, (size_t) n, MSG_DONTWAIT | MSG_NOSIGNAL) == n && shutdown(w->fd, SHUT_WR) == 0)
+        w->io = loop_fd(l->loop, w->fd, EPOLLIN, on_told, w, NULL);
+    if (w->io == NULL)
+        waiting_free(w);
+}
+
+/* False where it got none, and has been told. */
+static bool give_session(struct waiting *w)
 {
     struct listener *l = w->l;
     struct err err = ERR_INIT;
@@ -323,8 +375,8 @@ static void give_session(struct waiting *w)
     int one = 1;
 
     if (startups_refuse(&l->startups, l->n_startups, dice())) {
-        log_refused(l, "max_startups is reached");
-        return;
+        refuse(w, "max_startups", "too many connections to this server are logging in (max_startups); try again in a moment");
+        return false;
     }
     (void) setsockopt(w->fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
     l->spare = NULL;
@@ -337,7 +389,7 @@ static void give_session(struct waiting *w)
     }
     if (s == NULL) {
         log_error("cannot serve a connection: %s", err.msg);
-        return;
+        return true;
     }
     s->busy = true;
     s->peer = w->peer;
@@ -346,6 +398,7 @@ static void give_session(struct waiting *w)
     w->fd = -1;
     l->n_busy++;
     l->n_startups++;
+    return true;
 }
 
 /* Whoever waited longest and may come in now. */
@@ -355,21 +408,23 @@ static void admit(struct listener *l)
 
     for (; w != NULL && !l->closed; w = next) {
         next = TAILQ_NEXT(w, link);
-        if (!w->greeted || must_wait(l, &w->peer))
+        if (!w->greeted || w->told || wait_of(l, &w->peer) != WAIT_NOT)
             continue;
-        give_session(w);
-        waiting_free(w);
+        if (give_session(w))
+            waiting_free(w);
     }
 }
+
+static void on_waited(struct loop *loop, void *arg);
 
 static void on_waiting(struct loop *loop, int fd, uint32_t events, void *arg)
 {
     struct waiting *w = arg;
     struct listener *l = w->l;
     char greeting[GREETING_LEN];
+    enum wait wait;
     ssize_t n;
 
-    (void) loop;
     n = recv(fd, greeting, sizeof(greeting), MSG_PEEK | MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
@@ -379,18 +434,42 @@ static void on_waiting(struct loop *loop, int fd, uint32_t events, void *arg)
         return;
     }
     w->greeted = true;
+    wait = wait_of(l, &w->peer);
+    if ((wait == WAIT_ALL || wait == WAIT_ADDRESS) && l->conf->login_grace_time > PATIENCE_MS) {
+        loop_remove(w->timer);
+        w->timer = loop_timer(loop, PATIENCE_MS, on_waited, w);
+    }
     admit(l);
 }
 
 static void on_waited(struct loop *loop, void *arg)
 {
     struct waiting *w = arg;
+    const struct conf *c = w->l->conf;
+    char text[REFUSAL_TEXT_MAX];
 
     (void) loop;
     w->timer = NULL;
-    if (w->greeted)
-        log_refused(w->l, "login_grace_time has passed, and there was no place");
-    waiting_free(w);
+    if (!w->greeted) {
+        waiting_free(w);
+        return;
+    }
+    switch (wait_of(w->l, &w->peer)) {
+    case WAIT_ADDRESS:
+        (void) snprintf(text, sizeof(text), "%lld connections from your address are open, as many as this server takes "
+                        "(max_connections_per_address); end one of them, for example a logs -t, and try again",
+                        c->max_connections_per_address);
+        refuse(w, "max_connections_per_address", text);
+        break;
+    case WAIT_LOGINS:
+        refuse(w, "max_startups", "too many connections from your address are logging in (max_startups); try again in a moment");
+        break;
+    default:
+        (void) snprintf(text, sizeof(text), "%lld connections are open, as many as this server takes (max_connections); try "
+                        "again in a moment", c->max_connections);
+        refuse(w, "max_connections", text);
+        break;
+    }
 }
 
 static void make_room(struct listener *l)
@@ -398,7 +477,7 @@ static void make_room(struct listener *l)
     struct waiting *w, *other;
 
     TAILQ_FOREACH(w, &l->waiting, link) {
-        if (!w->greeted)
+        if (!w->greeted || w->told)
             break;
     }
     if (w == NULL) {

@@ -36,6 +36,7 @@ gateway_libgateway_a_SOURCES = \
     gateway/receive_check.c \
     gateway/receive_finish.c gateway/receive_plan.c \
     gateway/refs.c gateway/refs.h \
+    gateway/refusal.c gateway/refusal.h \
     gateway/repack.c \
     gateway/request.c gateway/request.h \
     gateway/session.c gateway/session.h \

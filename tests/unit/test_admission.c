@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "gateway/admission.h"
 #include "gateway/policy.h"
+#include "gateway/refusal.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -75,6 +76,42 @@ static void test_peers(void **state)
     assert_false(same(peer6("c000:201::"), peer4("192.0.2.1")));
 }
 
+static void test_peer_text(void **state)
+{
+    char text[PEER_TEXT];
+    struct peer p = peer4("192.0.2.1");
+
+    (void) state;
+    peer_text(&p, text);
+    assert_string_equal(text, "192.0.2.1");
+    p = peer6("2001:db8:1:2:3:4:5:6");
+    peer_text(&p, text);
+    assert_string_equal(text, "2001:db8:1:2::/64");
+}
+
+/* RFC 4253 section 6: the length counts all behind it, the whole is a multiple of 8 with at least 4 bytes of padding. */
+static void test_refusal(void **state)
+{
+    static const unsigned char hi[] = { 0, 0, 0, 20, 4, 1, 0, 0, 0, 12, 0, 0, 0, 2, 'h', 'i' };
+    unsigned char packet[REFUSAL_MAX];
+    char text[REFUSAL_TEXT_MAX + 10];
+
+    (void) state;
+    assert_int_equal(refusal_packet("hi", packet), 24);
+    assert_memory_equal(packet, hi, sizeof(hi));
+    for (size_t n = 0; n < sizeof(text); n++) {
+        size_t shown = n < REFUSAL_TEXT_MAX ? n : REFUSAL_TEXT_MAX, size;
+
+        memset(text, 'x', n);
+        text[n] = '\0';
+        size = refusal_packet(text, packet);
+        assert_true(size <= REFUSAL_MAX && size % 8 == 0 && packet[4] >= 4 && packet[4] <= 11);
+        assert_int_equal(packet[2] << 8 | packet[3], size - 4);
+        assert_int_equal(packet[12] << 8 | packet[13], shown);
+        assert_int_equal(size, 4 + 1 + 9 + shown + 4 + packet[4]);
+    }
+}
+
 static void test_git_names(void **state)
 {
     static const char *const git[] = { ".git", ".GIT", ".Git", ".git.", ".git ", ".git. .", "git~1", "GIT~1", ".git::$INDEX",
@@ -110,6 +147,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_startups),
         cmocka_unit_test(test_peers),
+        cmocka_unit_test(test_peer_text),
+        cmocka_unit_test(test_refusal),
         cmocka_unit_test(test_git_names),
         cmocka_unit_test(test_links),
     };
