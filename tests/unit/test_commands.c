@@ -123,7 +123,7 @@ static void test_people(void **state)
     desk_expect(d, "anna", "apps:create x", 3, "users:set anna create");
     desk_expect(d, "carl", "users:set carl create", 1, "carl is the last admin; make another one first: users:set USER admin");
     desk_expect(d, "carl", "users:set nobody admin", 4, "no user nobody");
-    desk_expect(d, "carl", "users:set anna owner", 2, "user, create or admin; for example: users:set anna create");
+    desk_expect(d, "carl", "users:set anna owner", 2, "user, create or admin, not \"owner\"; for example: users:set anna create");
     desk_expect(d, "carl", "users:set anna admin --json", 0, "{\"name\":\"anna\",\"admin\":true,\"may_create\":true}");
     desk_expect(d, "anna", "users:set carl create", 0, "a user who may create apps... done");
     desk_expect(d, "anna", "users:list --json", 0, "{\"name\":\"carl\",\"admin\":false,\"may_create\":true");
