@@ -65,3 +65,12 @@ void vec_release(struct vec *v)
     free(v->v);
     memset(v, 0, sizeof(*v));
 }
+
+void vec_add_words(struct vec *v, const char *text)
+{
+    for (size_t n; text != NULL && *text != '\0'; text += n + strspn(text + n, " ")) {
+        n = strcspn(text, " ");
+        if (n > 0)
+            vec_addf(v, "%.*s", (int) n, text);
+    }
+}

@@ -19,6 +19,9 @@ void vec_addf(struct vec *v, const char *fmt, ...) __attribute__((format(printf,
 /* Append each argument up to a NULL. */
 void vec_addl(struct vec *v, ...) __attribute__((sentinel));
 
+/* Append the words of a text, which are separated by blanks; NULL: none. */
+void vec_add_words(struct vec *v, const char *text);
+
 /* Is s one of the strings? */
 bool vec_has(const struct vec *v, const char *s);
 

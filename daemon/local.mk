@@ -25,7 +25,7 @@ daemon_libdaemon_a_SOURCES = \
 slipway_CFLAGS = $(daemon_cflags)
 slipway_SOURCES = daemon/main.c
 slipway_LDADD = daemon/libdaemon.a gateway/libgateway.a builder/libbuilder.a deployer/libdeployer.a sql/libsql.a base/libbase.a \
-    $(SSH_LIBS) $(YAML_LIBS) $(WSLAY_LIBS) $(LIBS_ALL)
+    $(SSH_LIBS) $(YAML_LIBS) $(WSLAY_LIBS) $(CRYPTO_LIBS) $(LIBS_ALL)
 
 # systemd reads units and kernel settings below /usr/local/lib, too.
 systemdsystemunitdir = $(prefix)/lib/systemd/system

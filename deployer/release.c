@@ -119,7 +119,8 @@ static enum step prepare(struct run *r)
 
     r->canceled = rel->cancel;
     (void) snprintf(r->failure.msg, sizeof(r->failure.msg), "%s", rel->reason != NULL ? rel->reason : "canceled");
-    if (config_open_run(r->w->store, r->app.id, rel->config_version, &r->config, &why) < 0) {
+    if (certificates_open(r->w->store, &r->app, &r->certificate, &why) < 0 ||
+        config_open_run(r->w->store, r->app.id, rel->config_version, &r->config, &why) < 0) {
         if (s != STEP_RESTORE && s != STEP_FAIL) {
             failure_set(r, &why);
             s = s == STEP_APPLY ? STEP_RESTORE : STEP_FAIL;
@@ -208,6 +209,7 @@ int release_run(const struct release_worker *w, struct release *release, struct 
     if (r.target != NULL)
         r.ops->close(r.target);
     config_set_release(&r.config);
+    certificate_release(&r.certificate);
     vec_release(&r.suspended);
     release_log_close(&r.log);
     if (rc == 0 && r.images >= 0)

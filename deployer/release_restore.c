@@ -19,7 +19,7 @@ static int restore_live(struct run *r, struct release *live, struct err *err)
     struct config_set config;
     struct target_applied applied = { .url = NULL };
     struct target_release t = { .app = &r->app, .release = live, .image = live->image, .config = &config,
-                                .restore = true, .suspended = &r->suspended };
+                                .restore = true, .certificate = &r->certificate, .suspended = &r->suspended };
     int rc;
 
     if (config_open_run(r->w->store, r->app.id, live->config_version, &config, err) < 0)
@@ -43,7 +43,7 @@ static int restore_nothing(struct run *r, struct err *err)
     struct app_json app_json;
     struct release none = *r->release;
     struct target_release t = { .app = &r->app, .release = &none, .image = none.image, .config = &r->config,
-                                .restore = true, .suspended = &tasks };
+                                .restore = true, .certificate = &r->certificate, .suspended = &tasks };
     struct target_applied applied = { .url = NULL };
     int rc;
 

@@ -12,6 +12,7 @@ struct run {
     struct app as;               /* the same under the name that it has with this release; its strings are borrowed */
     struct config_set config;    /* run scope, opened */
     struct vec suspended;        /* ids of cron tasks */
+    struct certificate certificate; /* the app's own, opened; empty: none */
     const struct target_ops *ops; /* where it runs */
     struct target *target;       /* NULL until it is needed */
     bool moving;                 /* its app is on another one so far */

@@ -29,7 +29,8 @@ int run_target(struct run *r, struct err *err)
 static struct target_release target_release(struct run *r)
 {
     return (struct target_release){ .app = &r->as, .release = r->release, .image = r->release->image,
-                                    .config = &r->config, .suspended = &r->suspended };
+                                    .config = &r->config, .certificate = &r->certificate,
+                                    .suspended = &r->suspended };
 }
 
 static struct publish publish_of(struct run *r)

@@ -181,6 +181,7 @@ int stream_plan_make(const struct conf *c, struct store *s, const struct app *ap
 {
     struct target_release target = { .app = app };
     struct config_set config = { NULL, 0 };
+    struct certificate certificate = { .chain = NULL };
     cleanup_vec struct vec suspended = VEC_INIT;
     struct inventory_item *items = NULL;
     struct err why = ERR_INIT;
@@ -194,6 +195,8 @@ int stream_plan_make(const struct conf *c, struct store *s, const struct app *ap
         return -1;
     rc = config_open_run(s, app->id, r.config_version, &config, err);
     if (rc == 0)
+        rc = certificates_open(s, app, &certificate, err);
+    if (rc == 0)
         rc = cron_suspended(s, app->id, &suspended, err);
     if (rc == 0)
         rc = inventory_list(s, app->id, ops->name, &items, &n, err);
@@ -202,6 +205,7 @@ int stream_plan_make(const struct conf *c, struct store *s, const struct app *ap
         target.release = &r;
         target.image = r.image;
         target.config = &config;
+        target.certificate = &certificate;
         target.suspended = &suspended;
         rc = ops->plan(t, &target, items, n, ret, &why);
         if (rc < 0)
@@ -213,6 +217,7 @@ int stream_plan_make(const struct conf *c, struct store *s, const struct app *ap
         inventory_item_release(&items[i]);
     free(items);
     config_set_release(&config);
+    certificate_release(&certificate);
     release_release(&r);
     return rc;
 }

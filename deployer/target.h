@@ -35,6 +35,7 @@ struct target_release {
     const char *image;                  /* host/name@sha256:… in the release registry */
     const struct config_set *config;    /* opened */
     bool restore;                       /* putting the last live release back */
+    const struct certificate *certificate; /* the app's own, with its key; NULL or empty: none */
     const struct vec *suspended;        /* ids of cron tasks that shall not be started; NULL: none */
 };
 

@@ -83,6 +83,8 @@ static int mover_begin(struct command_ctx *c, struct mover *m, const char *to, s
 
     if (m->app.domains.n > 0 && domains_possible(c, to, err) != 0)
         return err_wrap(err, "%s has domains", m->app.name);
+    if (m->app.certificate != NULL && certs_possible(c, to, err) != 0)
+        return err_wrap(err, "%s has a certificate", m->app.name);
     if (m->app.live_release_id == 0)
         return target_set(c->store, m->app.id, to, err);
     if (releases_get(c->store, m->app.live_release_id, &live, err) != 0)

@@ -159,6 +159,25 @@ const struct command commands[] = {
       "Takes a build's number, or an app for its newest build.\n\n"
       "    builds:output 57",
       cmd_builds_output },
+    { "certs:add", "certs:update", CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP",
+      "Serve an app's host names with your own certificate",
+      "Standard input has the certificate with its chain and the private key, as PEM, in any order. Checked: the key is the\n"
+      "certificate's and has no passphrase, it is valid now, and it is for one of the app's names at least (the others go on as\n"
+      "they were). One that is there already is replaced. The key is sealed as config values are, and never shown. A live app\n"
+      "gets a release that changes nothing else; rollback leaves the certificate as it is. On Docker it needs [docker] tls =\n"
+      "yes, on Kubernetes expose = ingress.\n\n"
+      "    cat fullchain.pem privkey.pem | ssh HOST certs:add shop",
+      cmd_certs_add },
+    { "certs:info", "certs certs:report", CMD_APP, ROLE_VIEW, "APP",
+      "Show an app's own certificate",
+      "Names, dates, subject, issuer, fingerprint.\n\n"
+      "    certs:info shop",
+      cmd_certs_info },
+    { "certs:remove", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP",
+      "Serve an app without a certificate of its own again",
+      "On Docker Caddy gets one for each name by itself then. A live app gets a release that changes nothing else.\n\n"
+      "    certs:remove shop",
+      cmd_certs_remove },
     { "completion", NULL, 0, ROLE_NONE, "SHELL",
       "Print a completion script for the client contrib/slipway",
       "SHELL: bash, zsh or fish. The script completes commands, options, apps, your teams and git remotes.\n\n"

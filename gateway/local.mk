@@ -2,7 +2,7 @@
 # libarchive (git:from-archive).
 noinst_LIBRARIES += gateway/libgateway.a
 gateway_libgateway_a_CFLAGS = $(AM_CFLAGS) $(SSH_CFLAGS) $(GIT2_CFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS) \
-    $(YAML_CFLAGS) $(ARCHIVE_CFLAGS)
+    $(YAML_CFLAGS) $(ARCHIVE_CFLAGS) $(CRYPTO_CFLAGS)
 gateway_libgateway_a_SOURCES = \
     gateway/admission.c gateway/admission.h \
     gateway/app_document.c gateway/app_document.h gateway/app_document_seal.c gateway/app_document_seal.h \
@@ -64,6 +64,8 @@ gateway_libgateway_a_SOURCES += \
     gateway/cmd_help.c \
     gateway/cmd_keys.c \
     gateway/cmd_logs.c gateway/cmd_logs.h gateway/cmd_logs_output.c \
+    gateway/certificate.c gateway/certificate.h \
+    gateway/cmd_certs.c \
     gateway/cmd_domains.c \
     gateway/cmd_maintenance.c \
     gateway/cmd_move.c \

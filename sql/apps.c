@@ -10,17 +10,9 @@
 
 #define APP_COLUMNS "SELECT a.id, a.name, u.name, a.deploy_branch, a.lock_reason, a.locked_by, a.locked_at, " \
     "a.live_release_id, r.version, r.commit_id, a.config_version, a.on_disconnect, a.deleting, a.created_at, a.target, a.handle, " \
-    "a.maintenance, (SELECT group_concat(domain, ' ') FROM (SELECT domain FROM domains WHERE app_id = a.id ORDER BY domain)) " \
+    "a.maintenance, (SELECT group_concat(domain, ' ') FROM (SELECT domain FROM domains WHERE app_id = a.id ORDER BY domain)), " \
+    "(SELECT hash FROM certificates WHERE app_id = a.id) " \
     "FROM apps a JOIN users u ON u.id = a.owner_id LEFT JOIN releases r ON r.id = a.live_release_id "
-
-static void words_fill(struct vec *v, const char *text)
-{
-    *v = (struct vec) VEC_INIT;
-    for (size_t n; text != NULL && *text != '\0'; text += n + strspn(text + n, " ")) {
-        n = strcspn(text, " ");
-        vec_addf(v, "%.*s", (int) n, text);
-    }
-}
 
 static void app_fill(sqlite3_stmt *st, struct app *a)
 {
@@ -41,7 +33,9 @@ static void app_fill(sqlite3_stmt *st, struct app *a)
     a->target = store_text(st, 14);
     a->handle = store_text(st, 15);
     a->maintenance = sqlite3_column_int(st, 16) != 0;
-    words_fill(&a->domains, (const char *) sqlite3_column_text(st, 17));
+    a->domains = (struct vec) VEC_INIT;
+    vec_add_words(&a->domains, (const char *) sqlite3_column_text(st, 17));
+    a->certificate = store_text(st, 18);
 }
 
 static int apps_create_in(struct store *s, const char *name, const char *branch, int64_t owner_id, struct app *ret,

@@ -190,6 +190,7 @@ void app_release(struct app *a)
     free(a->on_disconnect);
     free(a->target);
     vec_release(&a->domains);
+    free(a->certificate);
     memset(a, 0, sizeof(*a));
 }
 

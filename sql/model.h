@@ -80,10 +80,22 @@ struct app {
     char *target;                    /* where it runs; "": the server's setting, when its first release begins */
     bool maintenance;                /* web's address shows a page that says so */
     struct vec domains;              /* host names of its own, sorted */
+    char *certificate;               /* its own certificate's hash; NULL: none */
     bool deleting;
     int64_t created_at;
 };
 void app_release(struct app *a);
+
+/* An app's own certificate. */
+struct certificate {
+    char *chain;                     /* PEM, the app's first */
+    char *key;                       /* PEM; NULL where it was not opened */
+    char *hash;                      /* names it in the target: of other letters than 0-9 and a-f it has none */
+    struct vec names;                /* host names: "example.com", "*.example.com" */
+    char *subject, *issuer, *fingerprint;
+    int64_t not_before, not_after;   /* ms since 1970 */
+};
+void certificate_release(struct certificate *c); /* zeroes the key */
 
 /* A process type of an image. */
 struct process {

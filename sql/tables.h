@@ -66,6 +66,17 @@ char *domain_parse(const char *text, struct err *err);
 int domains_add(struct store *s, int64_t app_id, const char *domain, bool *ret_changed, struct err *err);
 int domains_remove(struct store *s, int64_t app_id, const char *domain, struct err *err);
 
+/* --- certificates.c */
+/* True where one of a certificate's names is the host's: itself, or "*" for its first part (RFC 6125 section 6.4.3). Pure. */
+bool certificate_covers(const struct certificate *c, const char *host);
+/* Gives the app this certificate instead of the one that it has; hash is not read. In a transaction that is open already. */
+int certificates_put(struct store *s, int64_t app_id, const struct certificate *c, struct err *err);
+/* Without its key. ERR_NOT_FOUND where the app has none. */
+int certificates_get(struct store *s, int64_t app_id, struct certificate *ret, struct err *err);
+/* With its key, for the role that has the run key. Without one *ret is empty. */
+int certificates_open(struct store *s, const struct app *a, struct certificate *ret, struct err *err);
+int certificates_remove(struct store *s, int64_t app_id, struct err *err);
+
 /* --- clone.c */
 /* Gives a new app what another one has: settings, counts, suspended tasks; values in build scope alone are left to the
  * builder. In a transaction that is open already. */

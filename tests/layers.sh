@@ -21,6 +21,7 @@ declare -A libraries=(
     [sqlite3.h]="sql"
     [libssh/]="gateway daemon"
     [git2]="gateway builder daemon"
+    [openssl/]="gateway"
     [yaml.h]="gateway deployer"
     [wslay/]="deployer"
     [microhttpd.h]="web"

@@ -13,8 +13,8 @@
 
 /* A release on its way into service. */
 struct deploy {
-    char *app, *name;        /* its handle, and the first part of its host name */
-    struct vec domains;      /* its other host names */
+    char *app;               /* its handle */
+    struct route names;      /* only these of its route */
     int64_t version;
     bool restore, restart;
     struct subnet subnet;
@@ -37,8 +37,7 @@ void deploy_drop(struct target *t)
     app_json_release(&t->deploy->app_json);
     vec_release(&t->deploy->own);
     free(t->deploy->app);
-    free(t->deploy->name);
-    vec_release(&t->deploy->domains);
+    route_release(&t->deploy->names);
     free(t->deploy);
     t->deploy = NULL;
 }
@@ -298,6 +297,13 @@ static int begin(struct target *t, struct deploy *d, const struct container_inpu
     return rc;
 }
 
+static int certificate_put(struct target *t, const struct target_release *r, struct err *err)
+{
+    const struct certificate *c = r->certificate;
+
+    return c != NULL && c->key != NULL ? router_certificate_put(t->conf, r->app->handle, c, err) : 0;
+}
+
 int deploy_begin(struct target *t, const struct target_release *r, const char *again, json_t **ret_shown,
                  struct err *err)
 {
@@ -307,15 +313,13 @@ int deploy_begin(struct target *t, const struct target_release *r, const char *a
     struct deploy *d;
 
     deploy_drop(t);
-    if (app_lock(t, r->app->handle, true, err) < 0 || deploy_input(t, r, network, &in, err) < 0)
+    if (app_lock(t, r->app->handle, true, err) < 0 || certificate_put(t, r, err) < 0 || deploy_input(t, r, network, &in, err) < 0)
         return -1;
     if (wanted_make(&in, &w, err) < 0)
         return -1;
     d = t->deploy = xcalloc(1, sizeof(*d));
     d->app = xstrdup(r->app->handle);
-    d->name = xstrdup(r->app->name);
-    for (size_t i = 0; i < r->app->domains.n; i++)
-        vec_add(&d->domains, r->app->domains.v[i]);
+    route_names_set(&d->names, r->app);
     d->version = r->release->version;
     d->restore = r->restore;
     d->restart = again != NULL;
@@ -345,6 +349,7 @@ static void counts_set(struct route *r, int but, int count)
 static int route_switch(struct target *t, const struct deploy *d, struct err *err)
 {
     int live = router_live_set(t->conf, d->app), rc;
+    struct app names = route_names(&d->names);
     struct err why = ERR_INIT;
     struct route r;
 
@@ -355,7 +360,7 @@ static int route_switch(struct target *t, const struct deploy *d, struct err *er
             return 0;
         r = (struct route) { .app = xstrdup(d->app) };
     }
-    route_names_set(&r, d->name, &d->domains);
+    route_names_set(&r, &names);
     if (d->set < 0 || r.subnet.base != d->subnet.base || r.counts[live] == 0 || d->set == live)
         counts_set(&r, -1, d->web_count);
     else
@@ -443,7 +448,7 @@ static bool is_routed(const struct target *t, const struct app *app, int web_cou
 
     if (router_route_get(t->conf, app->handle, &r, NULL) < 0)
         return web_count == 0;
-    same = r.counts[live] == web_count && route_names_are(&r, app->name, &app->domains);
+    same = r.counts[live] == web_count && route_names_are(&r, app);
     route_release(&r);
     return same;
 }

@@ -86,11 +86,11 @@ static int leftovers_add(struct target *t, const struct target_release *r, const
     return 0;
 }
 
-static json_t *route_shown(const struct target *t, const char *name, const struct vec *domains)
+static json_t *route_shown(const struct target *t, const struct app *a)
 {
-    cleanup_free char *url = router_url(t->conf, name);
+    cleanup_free char *url = router_url(t->conf, a->name);
 
-    return json_pack("{s:s, s:o}", "url", url, "domains", json_list(domains));
+    return json_pack("{s:s, s:o, s:s?}", "url", url, "domains", json_list(&a->domains), "certificate", a->certificate);
 }
 
 /* Once an app has an address it keeps one. */
@@ -102,13 +102,15 @@ static int route_compare(struct target *t, const struct target_release *r, json_
     struct route route;
 
     if (router_route_get(t->conf, r->app->handle, &route, &why) == 0) {
-        before = route_shown(t, route.name, &route.domains);
+        struct app names = route_names(&route);
+
+        before = route_shown(t, &names);
         route_release(&route);
     } else if (why.code != ERR_NOT_FOUND) {
         return err_set(err, why.code, "%s", why.msg);
     }
     target_plan_add(all, "Route", r->app->name, before,
-                    before != NULL || has_web ? route_shown(t, r->app->name, &r->app->domains) : NULL, NULL);
+                    before != NULL || has_web ? route_shown(t, r->app) : NULL, NULL);
     return 0;
 }
 

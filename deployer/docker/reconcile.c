@@ -160,11 +160,14 @@ static int repair(struct reconcile *r, const struct app *app, struct release *li
 {
     struct target_call call = { .say = say, .wake_fd = -1 };
     struct config_set config = { NULL, 0 };
+    struct certificate certificate = { .chain = NULL };
     struct target_release tr = { .app = app, .release = live, .image = live->image, .config = &config,
-                                 .restore = true };
+                                 .certificate = &certificate, .restore = true };
     enum deploy_state state = DEPLOY_SAME;
     int rc = config_open_run(r->store, app->id, live->config_version, &config, err);
 
+    if (rc == 0)
+        rc = certificates_open(r->store, app, &certificate, err);
     if (rc == 0)
         rc = deploy_compare(r->target, &tr, &state, err);
     if (rc == 0 && state != DEPLOY_SAME) {
@@ -175,6 +178,7 @@ static int repair(struct reconcile *r, const struct app *app, struct release *li
                                             : deploy_end(r->target, &call, REPAIR_MS, err);
     }
     config_set_release(&config);
+    certificate_release(&certificate);
     return rc;
 }
 

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -29,7 +30,7 @@
 #define LISTEN_AGAIN_MS 100  /* between the socket's appearance and its listening lies an instant without an event */
 
 static const char *const folders[] = { "run/docker", "run/docker/routes", "run/docker/sets",
-                                       "run/docker/maintenance" };
+                                       "run/docker/maintenance", "run/docker/certs" };
 
 static int folders_make(const struct conf *c, struct err *err)
 {
@@ -86,6 +87,71 @@ int router_maintenance(const struct conf *c, const char *app, bool on, struct er
     if (folders_make(c, err) < 0)
         return -1;
     return on ? flag_make(path, err) : flag_clear(path, err);
+}
+
+/* --- certificates */
+
+static char *certificate_path(const struct conf *c, const char *app, const char *hash)
+{
+    return conf_state_path(c, "run/docker/certs/%s.%s", app, hash);
+}
+
+int router_certificate_put(const struct conf *c, const char *app, const struct certificate *v, struct err *err)
+{
+    cleanup_free char *path = certificate_path(c, app, v->hash), *text = NULL;
+    int rc;
+
+    if (folders_make(c, err) < 0)
+        return -1;
+    if (path_exists(path))
+        return 0;
+    text = xasprintf("%s%s", v->chain, v->key);
+    rc = path_write(path, text, strlen(text), FILE_MODE, err);
+    sodium_memzero(text, strlen(text));
+    return rc;
+}
+
+/* Removes the app's, but the one with this hash (NULL: all). */
+static int certificates_clear(const struct conf *c, const char *app, const char *keep, struct err *err)
+{
+    cleanup_free char *folder = conf_state_path(c, "run/docker/certs");
+    size_t n = strlen(app);
+    DIR *d = opendir(folder);
+    struct dirent *e;
+    int rc = 0;
+
+    if (d == NULL)
+        return err_errno(err, "cannot read %s", folder);
+    while (rc == 0 && (e = readdir(d)) != NULL) {
+        cleanup_free char *path = NULL;
+
+        if (strncmp(e->d_name, app, n) != 0 || e->d_name[n] != '.' || (keep != NULL && strcmp(e->d_name + n + 1, keep) == 0))
+            continue;
+        path = xasprintf("%s/%s", folder, e->d_name);
+        rc = flag_clear(path, err);
+    }
+    (void) closedir(d);
+    return rc;
+}
+
+/* Caddy would refuse all of its configuration where one is missing. The route's file then says what Caddy has, so that the
+ * reconciler sees what it lacks. */
+static int certificate_find(const struct conf *c, struct route *r, struct err *err)
+{
+    cleanup_free char *path = NULL, *file = conf_state_path(c, "run/docker/routes/%s", r->app), *text = NULL;
+    json_auto_t *doc = NULL;
+
+    if (r->certificate == NULL)
+        return 0;
+    path = certificate_path(c, r->app, r->certificate);
+    if (path_exists(path))
+        return 0;
+    log_warn("the certificate of %s is not there and is written anew", r->app);
+    free(r->certificate);
+    r->certificate = NULL;
+    doc = route_json(r);
+    text = json_text(doc);
+    return path_write(file, text, strlen(text), FILE_MODE, err);
 }
 
 /* --- which set is live */
@@ -164,12 +230,14 @@ static void routes_release(struct routes *all)
 
 static void routes_add(struct routes *all, const struct route *r)
 {
+    struct app names = route_names(r);
+
     all->v = xrealloc_n(all->v, all->n + 1, sizeof(*all->v));
     all->v[all->n] = *r;
     all->v[all->n].app = xstrdup(r->app);
-    all->v[all->n].name = NULL;
+    all->v[all->n].name = all->v[all->n].certificate = NULL;
     all->v[all->n].domains = (struct vec) VEC_INIT;
-    route_names_set(&all->v[all->n++], r->name, &r->domains);
+    route_names_set(&all->v[all->n++], &names);
 }
 
 static int by_app(const void *a, const void *b)
@@ -206,6 +274,12 @@ static int routes_load(const struct conf *c, const struct route *changed, const 
     (void) closedir(d);
     if (changed != NULL)
         routes_add(&all, changed);
+    for (size_t i = 0; i < all.n; i++) {
+        if (certificate_find(c, &all.v[i], err) < 0) {
+            routes_release(&all);
+            return -1;
+        }
+    }
     if (all.n > 0)
         qsort(all.v, all.n, sizeof(*all.v), by_app);
     *ret = all;
@@ -324,9 +398,10 @@ int router_route_put(const struct conf *c, const struct route *r, struct err *er
     }
     text = json_text(doc);
     /* The route's own file comes last: where this is cut off, it is done again. */
-    if (config_write(c, r, NULL, err) < 0 || router_load(c, err) < 0)
+    if (config_write(c, r, NULL, err) < 0 || router_load(c, err) < 0 ||
+        path_write(path, text, strlen(text), FILE_MODE, err) < 0)
         return -1;
-    return path_write(path, text, strlen(text), FILE_MODE, err);
+    return certificates_clear(c, r->app, r->certificate, err);
 }
 
 int router_route_remove(const struct conf *c, const char *app, struct err *err)
@@ -345,5 +420,7 @@ int router_route_remove(const struct conf *c, const char *app, struct err *err)
     for (int s = 1; s < SETS; s++)
         if (set_clear(c, app, s, err) < 0)
             return -1;
+    if (certificates_clear(c, app, NULL, err) < 0)
+        return -1;
     return router_maintenance(c, app, false, err);
 }

@@ -7,6 +7,7 @@
  *   STATE/run/docker/caddy.lock     locked by Caddy as long as it runs; holds its process id
  *   STATE/run/docker/routes/APP     one app's part (struct route as JSON)
  *   STATE/run/docker/sets/APP.N     where it is there, set N is live; the highest counts; none: set 0
+ *   STATE/run/docker/certs/APP.HASH  its own certificate, with the private key
  *   STATE/run/docker/maintenance/APP  where it is there, the app's address shows the maintenance page
  *
  * Source: caddyserver.com/docs/json, "http.handlers.reverse_proxy", "http.matchers.file", caddyserver.com/docs/api. */
@@ -17,6 +18,7 @@
 #include "base/err.h"
 #include "deployer/docker/plan.h"
 #include "deployer/docker/subnet.h"
+#include "sql/model.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -26,14 +28,17 @@ struct route {
     char *app;               /* its handle */
     char *name;              /* the first part of its host name */
     struct vec domains;      /* more host names, sorted */
+    char *certificate;       /* hash of the app's own; NULL: none */
     struct subnet subnet;
     int counts[SETS];        /* web containers of each set; 0: the set is not used */
 };
 void route_release(struct route *r);
-/* Makes its host names the app's of now. */
-void route_names_set(struct route *r, const char *name, const struct vec *domains);
+/* Makes its host names and certificate the app's of now. */
+void route_names_set(struct route *r, const struct app *a);
 /* True where they are. */
-bool route_names_are(const struct route *r, const char *name, const struct vec *domains);
+bool route_names_are(const struct route *r, const struct app *a);
+/* They as an app's; all is borrowed. */
+struct app route_names(const struct route *r);
 /* The file's document, both ways. */
 json_t *route_json(const struct route *r);
 int route_read(const json_t *doc, struct route *ret, struct err *err);
@@ -52,6 +57,9 @@ int router_switch(const struct conf *c, const char *app, int set, struct err *er
 
 /* Shows the maintenance page, or the app, to all requests that come from now on. */
 int router_maintenance(const struct conf *c, const char *app, bool on, struct err *err);
+
+/* Writes the app's certificate where Caddy finds it; a route names it. */
+int router_certificate_put(const struct conf *c, const char *app, const struct certificate *v, struct err *err);
 
 /* The app's route. ERR_NOT_FOUND where it has none. */
 int router_route_get(const struct conf *c, const char *app, struct route *ret, struct err *err);

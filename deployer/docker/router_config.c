@@ -26,26 +26,36 @@ void route_release(struct route *r)
 {
     free(r->app);
     free(r->name);
+    free(r->certificate);
     vec_release(&r->domains);
     memset(r, 0, sizeof(*r));
 }
 
-void route_names_set(struct route *r, const char *name, const struct vec *domains)
+struct app route_names(const struct route *r)
 {
-    free(r->name);
-    vec_release(&r->domains);
-    r->domains = (struct vec) VEC_INIT;
-    r->name = xstrdup(name);
-    for (size_t i = 0; i < domains->n; i++)
-        vec_add(&r->domains, domains->v[i]);
+    return (struct app) { .name = r->name, .domains = r->domains, .certificate = r->certificate };
 }
 
-bool route_names_are(const struct route *r, const char *name, const struct vec *domains)
+void route_names_set(struct route *r, const struct app *a)
 {
-    if (strcmp(r->name, name) != 0 || r->domains.n != domains->n)
+    free(r->name);
+    free(r->certificate);
+    vec_release(&r->domains);
+    r->domains = (struct vec) VEC_INIT;
+    r->name = xstrdup(a->name);
+    r->certificate = a->certificate != NULL ? xstrdup(a->certificate) : NULL;
+    for (size_t i = 0; i < a->domains.n; i++)
+        vec_add(&r->domains, a->domains.v[i]);
+}
+
+bool route_names_are(const struct route *r, const struct app *a)
+{
+    const char *have = r->certificate != NULL ? r->certificate : "", *want = a->certificate != NULL ? a->certificate : "";
+
+    if (strcmp(r->name, a->name) != 0 || strcmp(have, want) != 0 || r->domains.n != a->domains.n)
         return false;
-    for (size_t i = 0; i < domains->n; i++)
-        if (strcmp(r->domains.v[i], domains->v[i]) != 0)
+    for (size_t i = 0; i < a->domains.n; i++)
+        if (strcmp(r->domains.v[i], a->domains.v[i]) != 0)
             return false;
     return true;
 }
@@ -57,8 +67,8 @@ json_t *route_json(const struct route *r)
 
     for (int s = 0; s < SETS; s++)
         json_array_append_new(counts, json_integer(r->counts[s]));
-    return json_pack("{s:s, s:s, s:o, s:s, s:o}", "app", r->app, "name", r->name, "domains", json_list(&r->domains),
-                     "subnet", subnet, "counts", counts);
+    return json_pack("{s:s, s:s, s:o, s:s?, s:s, s:o}", "app", r->app, "name", r->name, "domains", json_list(&r->domains),
+                     "certificate", r->certificate, "subnet", subnet, "counts", counts);
 }
 
 /* Absent in files of before. */
@@ -80,6 +90,7 @@ static int domains_read(const json_t *list, struct vec *ret, struct err *err)
 int route_read(const json_t *doc, struct route *ret, struct err *err)
 {
     const char *app = json_str(doc, "app", ""), *name = json_str(doc, "name", app); /* older files have none */
+    const char *certificate = json_str(doc, "certificate", NULL);
     const json_t *counts = json_object_get(doc, "counts");
     struct route r = { 0 };
 
@@ -93,10 +104,13 @@ int route_read(const json_t *doc, struct route *ret, struct err *err)
             return err_set(err, ERR_FAILED, "the route of %s has a set of %lld containers", app, (long long) n);
         r.counts[s] = (int) n;
     }
+    if (certificate != NULL && strspn(certificate, "0123456789abcdef") != strlen(certificate))
+        return err_set(err, ERR_FAILED, "the route of %s names no certificate", app);
     if (domains_read(json_object_get(doc, "domains"), &r.domains, err) < 0) {
         vec_release(&r.domains);
         return -1;
     }
+    r.certificate = certificate != NULL ? xstrdup(certificate) : NULL;
     r.app = xstrdup(app);
     r.name = xstrdup(name);
     *ret = r;
@@ -171,25 +185,59 @@ static json_t *listen_address(const struct conf *c, long long port)
     return json_sprintf(strchr(c->router_address, ':') != NULL ? "[%s]:%lld" : "%s:%lld", c->router_address, port);
 }
 
+/* Names that one of these is for are no matter of Caddy's; for all others it gets certificates by itself: from a public
+ * authority, or, for those below localhost, from one of its own, which stays out of this machine's list of trusted ones
+ * (caddyserver.com/docs/automatic-https). */
+static void tls_add(const struct conf *c, const struct route *v, size_t n, json_t *apps)
+{
+    json_t *files = json_array();
+
+    for (size_t i = 0; i < n; i++) {
+        cleanup_free char *path = NULL;
+
+        if (v[i].certificate == NULL)
+            continue;
+        path = conf_state_path(c, "run/docker/certs/%s.%s", v[i].app, v[i].certificate);
+        json_array_append_new(files, json_pack("{s:s, s:s}", "certificate", path, "key", path));
+    }
+    if (json_array_size(files) > 0)
+        json_object_set_new(apps, "tls", json_pack("{s:{s:O}}", "certificates", "load_files", files));
+    json_object_set_new(apps, "pki", json_pack("{s:{s:{s:b}}}", "certificate_authorities", "local", "install_trust", 0));
+    json_decref(files);
+}
+
+/* Caddy's own redirects leave the port out: it takes for granted that others reach it at 443. */
+static json_t *redirect_server(const struct conf *c)
+{
+    cleanup_free char *port = c->https_port != 443 ? xasprintf(":%lld", c->https_port) : xstrdup("");
+
+    return json_pack("{s:[o], s:{s:b}, s:[{s:[{s:s, s:i, s:{s:[o]}}]}]}", "listen", listen_address(c, c->http_port),
+                     "automatic_https", "disable", 1, "routes", "handle", "handler", "static_response", "status_code", 308,
+                     "headers", "Location", json_sprintf("https://{http.request.host}%s{http.request.uri}", port));
+}
+
 json_t *router_render(const struct conf *c, const struct route *v, size_t n)
 {
     cleanup_free char *admin = conf_state_path(c, "run/docker/admin.sock");
     cleanup_free char *data = conf_state_path(c, "run/docker/caddy");
-    json_t *routes = json_array(), *server, *http;
+    json_t *routes = json_array(), *server, *http, *apps;
 
     for (size_t i = 0; i < n; i++)
         json_array_append_new(routes, app_route(c, &v[i]));
     json_array_append_new(routes, json_pack("{s:[o]}", "handle", static_page(404, PAGE_NO_APP)));
     server = json_pack("{s:[o], s:o}", "listen", listen_address(c, c->router_tls ? c->https_port : c->http_port),
                        "routes", routes);
-    if (!c->router_tls)
-        json_object_set_new(server, "automatic_https", json_pack("{s:b}", "disable", 1));
+    json_object_set_new(server, "automatic_https", json_pack("{s:b}", c->router_tls ? "disable_redirects" : "disable", 1));
     http = json_pack("{s:I, s:I, s:{s:o}}", "http_port", (json_int_t) c->http_port, "https_port",
                      (json_int_t) c->https_port, "servers", "apps", server);
-    return json_pack("{s:{s:o, s:[s], s:{s:b}}, s:{s:{s:{s:s}}}, s:{s:s, s:s}, s:{s:o}}", "admin", "listen",
+    apps = json_pack("{s:o}", "http", http);
+    if (c->router_tls) {
+        json_object_set_new(json_object_get(http, "servers"), "redirect", redirect_server(c));
+        tls_add(c, v, n, apps);
+    }
+    return json_pack("{s:{s:o, s:[s], s:{s:b}}, s:{s:{s:{s:s}}}, s:{s:s, s:s}, s:o}", "admin", "listen",
                      json_sprintf("unix/%s", admin), "origins", "localhost", "config", "persist", 0, "logging", "logs",
-                     "default", "level", "WARN", "storage", "module", "file_system", "root", data, "apps", "http",
-                     http);
+                     "default", "level", "WARN", "storage", "module", "file_system", "root", data, "apps", apps);
 }
 
 char *router_url(const struct conf *c, const char *name)

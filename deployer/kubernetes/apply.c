@@ -54,7 +54,7 @@ int rendering_make(struct target *t, const struct target_release *r, struct rend
     g.namespace_ = manifest_namespace_name(t->conf, r->app);
     g.input = (struct manifest_input) {
         .conf = t->conf, .app = r->app, .release = r->release, .image = r->image,
-        .config = r->config, .secret = g.secret, .pull_config = t->pull_config,
+        .config = r->config, .certificate = r->certificate, .secret = g.secret, .pull_config = t->pull_config,
         .app_json = g.app_json, .suspended = r->suspended,
     };
     if (manifest_render(&g.input, &g.manifest, err) < 0) {
@@ -312,7 +312,7 @@ static char *node_host(struct target *t)
     return xstrndup(at, len);
 }
 
-static char *web_url(struct target *t, const struct app *app, json_t *const *answers, size_t n)
+static char *web_url(struct target *t, const struct target_release *r, json_t *const *answers, size_t n)
 {
     const struct conf *c = t->conf;
     const json_t *service = NULL, *balancer;
@@ -329,8 +329,12 @@ static char *web_url(struct target *t, const struct app *app, json_t *const *ans
 
         return xasprintf("http://%s:%lld", node, json_int(port, "nodePort", 0));
     }
-    if (c->domain != NULL && c->domain[0] != '\0')
-        return xasprintf("%s://%s.%s", c->tls ? "https" : "http", app->name, c->domain);
+    if (c->domain != NULL && c->domain[0] != '\0') {
+        cleanup_free char *name = xasprintf("%s.%s", r->app->name, c->domain);
+        bool own = r->certificate != NULL && r->certificate->key != NULL && certificate_covers(r->certificate, name);
+
+        return xasprintf("%s://%s", c->tls || own ? "https" : "http", name);
+    }
     balancer = json_array_get(json_at(service, "status.loadBalancer.ingress"), 0);
     host = json_str(balancer, "hostname", json_str(balancer, "ip", NULL));
     return host != NULL ? xasprintf("http://%s", host) : NULL;
@@ -361,7 +365,7 @@ int kubernetes_apply(struct target *t, const struct target_release *r, const str
     if (rc == 0) {
         shown = manifest_public(&g.manifest);
         ret->manifests = json_text(shown);
-        ret->url = web_url(t, r->app, answers, n);
+        ret->url = web_url(t, r, answers, n);
     }
     answers_free(answers, n);
     rendering_release(&g);

@@ -71,7 +71,7 @@ const struct target_ops target_kubernetes = {
         [TRAIT_MACHINES] = { true, "wherever the cluster has room" },
         [TRAIT_ADDRESS] = { true, "`expose` of [kubernetes]: a port of the nodes, APP.`domain` by an Ingress, or a load balancer" },
         [TRAIT_DOMAINS] = { true, "with `expose = ingress` of [kubernetes]" },
-        [TRAIT_HTTPS] = { true, "`tls` of [kubernetes], with an Ingress: its Secret `web-tls` is the cluster's matter" },
+        [TRAIT_HTTPS] = { true, "by an Ingress, with an app's own certificate (`certs:add`) or, where `tls` of [kubernetes] is on, its Secret `web-tls`, which is the cluster's matter" },
         [TRAIT_ROLLOUT] = { true, "" },
         [TRAIT_RESTART] = { true, "also on other machines, when one is lost" },
         [TRAIT_COMMAND] = { true, "" },

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "sql/tables.h"
 #include "deployer/one_off.h"
 
 #include <inttypes.h>
@@ -182,6 +183,23 @@ static json_t *pull_secret(const struct manifest_input *in)
     json_object_set_new(o, "data",
                         json_pack("{s:o}", ".dockerconfigjson",
                                   base64(in->pull_config, strlen(in->pull_config))));
+    return o;
+}
+
+/* Has an Ingress that uses it, and a certificate to use. */
+static bool has_certificate(const struct manifest_input *in)
+{
+    return in->certificate != NULL && in->certificate->key != NULL && strcmp(in->conf->expose, "ingress") == 0;
+}
+
+static json_t *certificate_secret(const struct manifest_input *in)
+{
+    const struct certificate *c = in->certificate;
+    json_t *o = object(in, "v1", "Secret", CERTIFICATE_SECRET, NULL);
+
+    json_object_set_new(o, "type", json_string("kubernetes.io/tls"));
+    json_object_set_new(o, "data", json_pack("{s:o, s:o}", "tls.crt", base64(c->chain, strlen(c->chain)), "tls.key",
+                                             base64(c->key, strlen(c->key))));
     return o;
 }
 
@@ -480,6 +498,32 @@ static json_t *service(const struct manifest_input *in)
     return o;
 }
 
+static void tls_of(json_t *all, const json_t *hosts, const char *secret)
+{
+    if (json_array_size(hosts) > 0)
+        json_array_append_new(all, json_pack("{s:O, s:s}", "hosts", hosts, "secretName", secret));
+}
+
+/* Each name by the app's certificate, where that is for it, or by the cluster's. */
+static void ingress_tls(const struct manifest_input *in, const json_t *hosts, json_t *spec)
+{
+    json_auto_t *own = json_array(), *others = json_array();
+    json_t *all = json_array(), *host;
+    size_t i;
+
+    json_array_foreach(hosts, i, host) {
+        if (has_certificate(in) && certificate_covers(in->certificate, json_string_value(host)))
+            json_array_append(own, host);
+        else if (in->conf->tls)
+            json_array_append(others, host);
+    }
+    tls_of(all, own, CERTIFICATE_SECRET);
+    tls_of(all, others, "web-tls");
+    if (json_array_size(all) > 0)
+        json_object_set(spec, "tls", all);
+    json_decref(all);
+}
+
 static json_t *ingress(const struct manifest_input *in)
 {
     const struct conf *c = in->conf;
@@ -496,9 +540,7 @@ static json_t *ingress(const struct manifest_input *in)
     spec = json_pack("{s:o}", "rules", rules);
     if (c->ingress_class != NULL && c->ingress_class[0] != '\0')
         json_object_set_new(spec, "ingressClassName", json_string(c->ingress_class));
-    if (c->tls)
-        json_object_set_new(spec, "tls", json_pack("[{s:O, s:s}]", "hosts", hosts, "secretName",
-                                                   "web-tls"));
+    ingress_tls(in, hosts, spec);
     json_object_set_new(o, "spec", spec);
     return o;
 }
@@ -518,6 +560,8 @@ int manifest_render(const struct manifest_input *in, struct manifest *ret, struc
     json_array_append_new(m.base, service_account(in));
     if (in->pull_config != NULL)
         json_array_append_new(m.base, pull_secret(in));
+    if (has_certificate(in))
+        json_array_append_new(m.base, certificate_secret(in));
     if (in->secret != NULL && config_secret(in, m.base, err) < 0) {
         manifest_release(&m);
         return -1;

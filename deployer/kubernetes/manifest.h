@@ -36,6 +36,7 @@
 #define PROCESS_RELEASE "release"  /* the command that runs before the rollout; no Deployment */
 #define CONTAINER "app"            /* the one container's name in each pod */
 #define SERVICE_ACCOUNT "app"
+#define CERTIFICATE_SECRET "web-certificate"
 #define CONFIG_SECRET "config-"    /* and a hash */
 #define WEB_PORT 8080              /* PORT; above 1023, because the processes aren't root */
 #define BOOT_LIMIT_S 60            /* until web listens on $PORT; Heroku's R10 is the same */
@@ -48,6 +49,7 @@ struct manifest_input {
     const struct config_set *config;/* opened; only the run scope is used */
     /* name of the config's Secret (manifest_config_bytes); NULL where empty */
     const char *secret;
+    const struct certificate *certificate; /* the app's own, with its key; NULL or empty: none */
     const char *pull_config;        /* content of a docker config.json; NULL: none */
     const struct vec *suspended;    /* ids of cron tasks; NULL: none */
     const struct app_json *app_json;/* what the release keeps of it; NULL: nothing */

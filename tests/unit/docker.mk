@@ -2,7 +2,7 @@
 docker_tests = tests/unit/test_docker_container tests/unit/test_docker_rollout
 check_PROGRAMS += $(docker_tests)
 TESTS += $(docker_tests)
-EXTRA_DIST += tests/unit/data/docker_release.json tests/unit/data/docker_router.json tests/unit/data/docker_web.json
+EXTRA_DIST += tests/unit/data/docker_release.json tests/unit/data/docker_router.json tests/unit/data/docker_router_tls.json tests/unit/data/docker_web.json
 docker_test_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 docker_test_ldadd = $(deployer_libs) $(CMOCKA_LIBS)
 tests_unit_test_docker_container_CFLAGS = $(docker_test_cflags)

@@ -37,7 +37,7 @@ tests_fuzz_fuzz_text_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_text_LDADD = $(gateway_fuzz_ldadd)
 
 # Commands.
-command_tests = tests/unit/test_apply tests/unit/test_clone tests/unit/test_command tests/unit/test_commands tests/unit/test_daily tests/unit/test_domains tests/unit/test_dotenv \
+command_tests = tests/unit/test_apply tests/unit/test_certs tests/unit/test_clone tests/unit/test_command tests/unit/test_commands tests/unit/test_daily tests/unit/test_domains tests/unit/test_dotenv \
     tests/unit/test_move tests/unit/test_permission tests/unit/test_plan_diff \
     tests/unit/test_rename tests/unit/test_run tests/unit/test_tasks tests/unit/test_teams \
     tests/unit/test_wrong_words
@@ -49,7 +49,7 @@ check_LIBRARIES += tests/libcommandfixture.a
 tests_libcommandfixture_a_SOURCES = tests/unit/command_fixture.c tests/unit/command_fixture.h
 tests_libcommandfixture_a_CFLAGS = $(sql_test_cflags)
 command_test_ldadd = tests/libcommandfixture.a tests/libsqlfixture.a gateway/libgateway.a sql/libsql.a base/libbase.a \
-    $(SQLITE_LIBS) $(SODIUM_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(YAML_LIBS) $(GIT2_LIBS) $(SSH_LIBS) \
+    $(SQLITE_LIBS) $(SODIUM_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(YAML_LIBS) $(GIT2_LIBS) $(SSH_LIBS) $(CRYPTO_LIBS) \
     $(CMOCKA_LIBS)
 tests_unit_test_code_range_CFLAGS = $(sql_test_cflags) $(GIT2_CFLAGS)
 tests_unit_test_code_range_LDADD = $(command_test_ldadd)
@@ -73,6 +73,8 @@ tests_unit_test_apply_CFLAGS = $(sql_test_cflags)
 tests_unit_test_apply_LDADD = $(command_test_ldadd)
 tests_unit_test_clone_CFLAGS = $(sql_test_cflags)
 tests_unit_test_clone_LDADD = $(command_test_ldadd)
+tests_unit_test_certs_CFLAGS = $(sql_test_cflags) $(CRYPTO_CFLAGS)
+tests_unit_test_certs_LDADD = $(command_test_ldadd)
 tests_unit_test_domains_CFLAGS = $(sql_test_cflags)
 tests_unit_test_domains_LDADD = $(command_test_ldadd)
 tests_unit_test_rename_CFLAGS = $(sql_test_cflags)

@@ -3,7 +3,7 @@ kubernetes_tests = tests/unit/test_kube tests/unit/test_kube_faults tests/unit/t
     tests/unit/test_manifest tests/unit/test_remote tests/unit/test_rollout
 check_PROGRAMS += $(kubernetes_tests)
 TESTS += $(kubernetes_tests)
-EXTRA_DIST += tests/unit/data/manifest_ingress.json tests/unit/data/manifest_job.json \
+EXTRA_DIST += tests/unit/data/manifest_certificate.json tests/unit/data/manifest_ingress.json tests/unit/data/manifest_job.json \
     tests/unit/data/manifest_nodeport.json tests/unit/data/manifest_public.json \
     tests/fakes/kube_server.py
 kubernetes_test_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)

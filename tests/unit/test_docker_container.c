@@ -267,9 +267,12 @@ static void test_router(void **state)
                                 .counts = { 1, 1, 2, 0 } } }, again;
     json_auto_t *doc = NULL, *one = NULL;
     struct err err = ERR_INIT;
+    struct app names = { .name = (char *) (uintptr_t) "shop" };
     char *url;
 
     vec_addl(&routes[1].domains, "example.com", "www.example.com", NULL);
+    names.domains = routes[1].domains;
+    routes[1].certificate = names.certificate = (char *) (uintptr_t) "0123abcd";
     assert_int_equal(subnet_parse("10.213.0.0/24", &routes[0].subnet, &err), 0);
     assert_int_equal(subnet_parse("10.213.1.0/24", &routes[1].subnet, &err), 0);
     doc = router_render(&f->conf, routes, 2);
@@ -278,15 +281,20 @@ static void test_router(void **state)
     assert_int_equal(route_read(one, &again, &err), 0);
     assert_memory_equal(again.counts, routes[1].counts, sizeof(again.counts));
     assert_int_equal(again.subnet.base, routes[1].subnet.base);
-    assert_true(route_names_are(&again, "shop", &routes[1].domains));
+    assert_true(route_names_are(&again, &names));
     route_release(&again);
+    json_object_set_new(one, "certificate", json_string("../x"));
+    assert_int_equal(route_read(one, &again, &err), -1);
+    json_object_del(one, "certificate");
+    names.certificate = NULL;
     json_object_set_new(one, "domains", json_pack("[s]", "not a domain"));
     assert_int_equal(route_read(one, &again, &err), -1);
     json_object_del(one, "domains");
     assert_int_equal(route_read(one, &again, &err), 0);
-    assert_false(route_names_are(&again, "shop", &routes[1].domains));
+    assert_false(route_names_are(&again, &names));
     vec_release(&routes[1].domains);
-    assert_true(route_names_are(&again, "shop", &routes[1].domains));
+    names.domains = routes[1].domains;
+    assert_true(route_names_are(&again, &names));
     route_release(&again);
     /* An app that was renamed; a file from before there was such a thing. */
     json_object_set_new(one, "name", json_string("store"));
@@ -308,6 +316,9 @@ static void test_router(void **state)
     free(url);
     f->conf.router_tls = true;
     f->conf.https_port = 443;
+    json_decref(doc);
+    doc = router_render(&f->conf, &routes[1], 1);
+    assert_golden("docker_router_tls", doc);
     url = router_url(&f->conf, "shop");
     assert_string_equal(url, "https://shop.localhost");
     free(url);

@@ -123,6 +123,7 @@ static void set(char **setting, const char *value)
 
 static void test_ingress(void **state)
 {
+    struct certificate own = { .chain = (char *) (uintptr_t) "chain", .key = (char *) (uintptr_t) "key" };
     struct fixture f;
     struct manifest m;
     struct err err = ERR_INIT;
@@ -141,6 +142,16 @@ static void test_ingress(void **state)
     assert_int_equal(manifest_render(&f.in, &m, &err), 0);
     doc = all(&m);
     assert_golden("manifest_ingress", doc);
+    json_decref(doc);
+    manifest_release(&m);
+    vec_addl(&f.app.domains, "example.com", "www.example.com", NULL);
+    vec_add(&own.names, "*.example.com");
+    f.in.certificate = &own;
+    assert_int_equal(manifest_render(&f.in, &m, &err), 0);
+    doc = all(&m);
+    assert_golden("manifest_certificate", doc);
+    vec_release(&own.names);
+    vec_release(&f.app.domains);
     json_decref(doc);
     manifest_release(&m);
     fixture_release(&f);

@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""HTTPS by a client that checks: certificates that Caddy makes by itself, an app's own ones, the same on an Ingress."""
+
+import base64
+import http.client
+import json
+import pathlib
+import socket
+import ssl
+import urllib.parse
+
+import harness
+from harness import ENV, TMP, Server, check, has, hello, new_app, new_name, run, ssh, until, url
+
+CLUSTER = ENV["SLIPWAY_TARGET"] == "kubernetes"
+
+
+def openssl(*words, stdin=b""):
+    return check(run(["openssl", *words], stdin=stdin))
+
+
+class Authority:
+    """A certificate authority of the test's own."""
+
+    def __init__(self):
+        self.name = new_name("ca")
+        self.key, self.cert = TMP / f"{self.name}.key", TMP / f"{self.name}.crt"
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", self.key, "-out",
+                self.cert, "-subj", "/CN=Test authority", "-days", "2")
+
+    def issue(self, *names, days="1"):
+        """(certificate, key) for these host names, as PEM."""
+        key, cert = TMP / f"{new_name()}.key", TMP / f"{new_name()}.crt"
+        request = openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", key, "-subj",
+                          "/CN=shop", "-addext", "subjectAltName=" + ",".join(f"DNS:{n}" for n in names)).out
+        openssl("x509", "-req", "-CA", self.cert, "-CAkey", self.key, "-CAcreateserial", "-copy_extensions", "copy", "-days", days,
+                "-out", cert, stdin=request.encode())
+        return cert.read_text(), key.read_text()
+
+
+def ask(port, host, authority):
+    """The page's text, from a server that this authority vouches for under this name."""
+    context = ssl.create_default_context(cafile=authority)
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as plain, \
+            context.wrap_socket(plain, server_hostname=host) as s:
+        s.sendall(f"GET / HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
+        r = http.client.HTTPResponse(s)
+        r.begin()
+        return r.read().decode()
+
+
+def refuses(port, host, authority):
+    try:
+        return ask(port, host, authority) == 0
+    except ssl.SSLError:
+        return True
+
+
+def vouched(port, host, authority):
+    """False also while nothing listens."""
+    try:
+        return not refuses(port, host, authority)
+    except OSError:
+        return False
+
+
+def test_docker():
+    """names below localhost by Caddy's own authority, a domain by its own certificate: replaced, restarted, removed"""
+    if CLUSTER:
+        has(check(ssh("certs:add", new_app("port").app), 1), "expose = ingress")
+        return
+    plain = new_app("plain").app
+    has(check(ssh("certs:add", plain), 1), "[docker] tls = yes")
+    authority, other = Authority(), Authority()
+    domain = f"{new_name('www')}.example.com"
+    cert, key = authority.issue(domain)
+    with Server(docker__tls="yes", docker__https_port=harness.free_port()) as server:
+        repo = new_app("first")
+        app = repo.app
+        u = urllib.parse.urlsplit(url(app))
+        port, host = u.port, u.hostname
+        local = pathlib.Path(server.state, "run/docker/caddy/pki/authorities/local/root.crt")
+        assert u.scheme == "https" and host == f"{app}.localhost"
+        # Certificates are made in the background, after the address is there.
+        until(lambda: local.exists() and vouched(port, host, local))
+        assert ask(port, host, local).startswith("first")
+        has(check(ssh("certs:add", app, stdin=cert + key), 1), f"is for {domain}")
+        check(ssh("domains:add", app, domain))
+        has(check(ssh("certs:add", app, stdin=cert), 2), "no private key")
+        has(check(ssh("certs:add", app, stdin=cert + other.issue(domain)[1]), 2), "not that of the certificate")
+        added = check(ssh("certs:add", app, stdin=key + cert))
+        has(added, "done, v3", f"isn't for {host}")
+        assert ask(port, domain, authority.cert).startswith("first")
+        assert refuses(port, domain, other.cert)
+        assert ask(port, host, local).startswith("first")
+        info = check(ssh("certs:info", app, "--json")).json()
+        assert info["names"] == [domain] and info["issuer"] == "CN=Test authority" and info["release"] == 3, info
+        # The key is where Caddy reads it, and nowhere else that is readable.
+        secret = "".join(key.splitlines()[1:-1])[20:60]
+        found = [p for p in pathlib.Path(server.state).rglob("*") if p.is_file()
+                 and secret.encode() in p.read_bytes().replace(b"\n", b"")]
+        assert [p.parent.name for p in found] == ["certs"] and found[0].stat().st_mode & 0o007 == 0, found
+        assert secret not in (server.log.read_text() + check(ssh("audit", app, "--json")).out + added.all).replace("\n", "")
+        # Another one in its place, by another authority; what is left of the first goes.
+        cert, key = other.issue(domain, "*.apps.example.com")
+        has(check(ssh("certs:update", app, stdin=cert + key)), "done, v4")
+        assert ask(port, domain, other.cert).startswith("first") and refuses(port, domain, authority.cert)
+        assert len(list(found[0].parent.iterdir())) == 1
+        repo.commit("second", hello("second"))
+        check(repo.push())
+        assert ask(port, domain, other.cert).startswith("second")
+        # New keys for all that is sealed, a new start, and the file lost: it comes back.
+        check(ssh("secrets:rotate"))
+        server.stop()
+        next(found[0].parent.iterdir()).unlink()
+        server.start()
+        until(lambda: vouched(port, domain, other.cert))
+        assert ask(port, domain, other.cert).startswith("second")
+        has(check(ssh("certs:remove", app)), "done, v6")
+        # No authority vouches for it here: Caddy would have to ask one, outside.
+        assert refuses(port, domain, other.cert) and list(found[0].parent.iterdir()) == []
+        assert check(ssh("certs:info", app, "--json")).json()["names"] == []
+        assert ask(port, host, local).startswith("second")
+
+
+def test_redirect():
+    """plain HTTP leads to HTTPS"""
+    if CLUSTER:
+        return
+    http_port = harness.free_port()
+    with Server(docker__tls="yes", docker__https_port=harness.free_port(), docker__http_port=http_port):
+        u = urllib.parse.urlsplit(url(new_app("first").app))
+        c = http.client.HTTPConnection("127.0.0.1", http_port, timeout=10)
+        c.request("GET", "/x", headers={"Host": u.hostname})
+        r = c.getresponse()
+        assert r.status == 308 and r.headers["Location"] == f"https://{u.hostname}:{u.port}/x", (r.status, r.headers["Location"])
+        c.close()
+
+
+def kubectl(*words):
+    return check(run(["kubectl", "--kubeconfig", ENV["KUBECONFIG"], *words]))
+
+
+def test_ingress():
+    """on Kubernetes it is a Secret that the Ingress names, for the names that it is for"""
+    if not CLUSTER:
+        return
+    authority = Authority()
+    with Server(kubernetes__expose="ingress", kubernetes__domain="apps.test", kubernetes__tls="yes") as server:
+        app = new_app("first").app
+        space = server.namespaces + app
+        cert, key = authority.issue("example.com", "*.example.com")
+        check(ssh("domains:add", app, "www.example.com"))
+        has(check(ssh("certs:add", app, stdin=cert + key)), "done, v3")
+        secret = kubectl("-n", space, "get", "secret/web-certificate", "-o", "json").json()
+        assert secret["type"] == "kubernetes.io/tls", secret
+        assert base64.b64decode(secret["data"]["tls.crt"]).decode() == cert
+        assert base64.b64decode(secret["data"]["tls.key"]).decode() == key
+        tls = kubectl("-n", space, "get", "ingress/web", "-o", "json").json()["spec"]["tls"]
+        assert tls == [{"hosts": ["www.example.com"], "secretName": "web-certificate"},
+                       {"hosts": [f"{app}.apps.test"], "secretName": "web-tls"}], tls
+        has(check(ssh("apps:plan", app)), "Nothing")
+        secret = "".join(key.splitlines()[1:-1])[20:60]
+        assert secret not in json.dumps(check(ssh("releases:info", app, "--json")).json())
+        check(ssh("certs:remove", app))
+        check(run(["kubectl", "--kubeconfig", ENV["KUBECONFIG"], "-n", space, "get", "secret/web-certificate"]), 1)
+        tls = kubectl("-n", space, "get", "ingress/web", "-o", "json").json()["spec"]["tls"]
+        assert tls == [{"hosts": [f"{app}.apps.test", "www.example.com"], "secretName": "web-tls"}], tls
+
+
+harness.main(globals())
