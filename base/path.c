@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define READ_CHUNK 65536
@@ -216,6 +217,18 @@ int path_size(const char *path, int64_t *ret, struct err *err)
         rc = err_errno(err, "cannot read %s", path);
     (void) fts_close(tree);
     return rc;
+}
+
+int path_room(const char *path, int64_t *ret_free, int64_t *ret_size, struct err *err)
+{
+    struct statvfs v;
+
+    if (statvfs(path, &v) != 0)
+        return err_errno(err, "looking at the free space of %s", path);
+    *ret_free = (int64_t) (v.f_bavail * v.f_frsize);
+    if (ret_size != NULL)
+        *ret_size = (int64_t) (v.f_blocks * v.f_frsize);
+    return 0;
 }
 
 int path_open_shared(const char *path, struct err *err)

@@ -25,6 +25,9 @@ int path_remove_all(const char *path, struct err *err);
  * or goes meanwhile, isn't counted. A folder that is missing takes nothing. */
 int path_size(const char *path, int64_t *ret, struct err *err);
 
+/* How many bytes are free, and how many there are, on the disk on which this is. ret_size may be NULL. */
+int path_room(const char *path, int64_t *ret_free, int64_t *ret_size, struct err *err);
+
 /* Opens a file of the state folder that several roles write to, for reading and writing. Whoever makes it gives it its mode,
  * past the umask, for the others. The descriptor, or -1. */
 int path_open_shared(const char *path, struct err *err);

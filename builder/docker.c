@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define BASE "http://docker" /* the host is not looked up: the socket is the address */
-#define ANSWER_MAX (4 * 1024 * 1024) /* a list of some thousand containers */
+#define ANSWER_MAX (64 * 1024 * 1024) /* a list of some thousand images with buildpacks' labels */
 #define REMOVE_MS 60000 /* an engine under load takes its time to stop a container */
 
 struct docker {
@@ -108,6 +108,21 @@ int docker_image_id(struct docker *d, const char *name, char ret[DIGEST_SIZE], s
         rc = err_set(err, ERR_FAILED, "the Docker engine names no id for %s", name);
     json_decref(j);
     return rc;
+}
+
+int docker_usage(struct docker *d, char **ret_root, json_t **ret, struct err *err)
+{
+    json_t *info = NULL;
+
+    if (ask(d, "GET", BASE "/info", &info, err) != 0)
+        return -1;
+    if (ask(d, "GET", BASE "/system/df", ret, err) != 0) {
+        json_decref(info);
+        return -1;
+    }
+    *ret_root = xstrdup(json_str(info, "DockerRootDir", ""));
+    json_decref(info);
+    return 0;
 }
 
 /* The word `arg` in a command line. */

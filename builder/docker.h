@@ -6,6 +6,7 @@
 #include "base/digest.h"
 #include "base/err.h"
 
+#include <jansson.h>
 #include <stddef.h>
 
 struct docker;
@@ -16,6 +17,10 @@ void docker_free(struct docker *d);
 
 /* The id of an image that the engine has. ERR_NOT_FOUND where it has none of that name. */
 int docker_image_id(struct docker *d, const char *name, char ret[DIGEST_SIZE], struct err *err);
+
+/* What the engine holds (Docker Engine API, "Get data usage information"), and the folder where, as it says itself. The caller
+ * frees and decrefs them. */
+int docker_usage(struct docker *d, char **ret_root, json_t **ret, struct err *err);
 
 /* Removes a volume; one that is not there is fine. ERR_BUSY where a container uses it. */
 int docker_volume_remove(struct docker *d, const char *name, struct err *err);

@@ -3,24 +3,37 @@
 
 #include "builder/work.h"
 
+#include "base/json.h"
 #include "base/log.h"
-
-#include <string.h>
+#include "base/mem.h"
+#include "builder/storage.h"
 
 #define AGAIN_MS 5000 /* a build's worker that was killed lets its cache go, and tells nobody */
+
+static int report(struct work *w, const struct errand *e, struct err *why)
+{
+    cleanup_free char *text = NULL;
+    json_t *doc = NULL;
+
+    if (storage_report(w->conf, w->store, e->app_id, &doc, why) < 0)
+        return -1;
+    text = json_text(doc);
+    json_decref(doc);
+    return errands_end(w->store, e->id, false, text, why) == 0 ? 1 : -1;
+}
 
 /* 1: it has ended, 0: not yet, -1: with the reason for who asked. */
 static int errand_do(struct work *w, const struct errand *e, struct err *why)
 {
-    struct docker *d = docker_new(w->conf->docker_socket, why);
-    int rc = -1;
+    struct docker *d;
+    int rc;
 
+    if (e->kind == ERRAND_REPORT)
+        return report(w, e, why);
+    d = docker_new(w->conf->docker_socket, why);
     if (d == NULL)
         return -1;
-    if (e->kind == ERRAND_PURGE_CACHE)
-        rc = work_purge_cache(w, d, e->app_id, why);
-    else
-        (void) err_set(why, ERR_FAILED, "this builder doesn't know how");
+    rc = work_purge_cache(w, d, e->app_id, why);
     docker_free(d);
     return rc;
 }

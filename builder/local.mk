@@ -18,6 +18,7 @@ builder_libbuilder_a_SOURCES = \
     builder/publish.c \
     builder/run.c \
     builder/tree.c builder/tree.h \
-    builder/volume.c \
+    builder/storage.c builder/storage.h \
+    builder/volume.c builder/volume.h \
     builder/work.h \
     builder/worker.c

@@ -1,5 +1,7 @@
 #include "config.h"
 
+#include "builder/volume.h"
+
 #include "builder/work.h"
 
 #include "base/log.h"
@@ -29,7 +31,7 @@ static char *volume_name(const struct work *w, int64_t app_created_at)
     char digest[DIGEST_SIZE];
 
     digest_of(w->conf->state, strlen(w->conf->state), digest);
-    return xasprintf("slipway-cache-%.8s-%lld-%llx", strchr(digest, ':') + 1, (long long) w->build.app_id,
+    return xasprintf(VOLUME_PREFIX "%.8s-%lld-%llx", strchr(digest, ':') + 1, (long long) w->build.app_id,
                      (long long) app_created_at);
 }
 
@@ -46,9 +48,17 @@ static char *read_name(int fd)
     char name[VOLUME_NAME_MAX];
     ssize_t n = pread(fd, name, sizeof(name) - 1, 0);
 
-    if (n <= 0 || strncmp(name, "slipway-cache-", 14) != 0)
+    if (n <= 0 || strncmp(name, VOLUME_PREFIX, sizeof(VOLUME_PREFIX) - 1) != 0)
         return NULL;
     return xstrndup(name, (size_t) n);
+}
+
+char *volume_of(const struct conf *c, int64_t app_id)
+{
+    cleanup_free char *path = conf_state_path(c, "spool/app-%lld.lock", (long long) app_id);
+    cleanup_close int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+    return fd >= 0 ? read_name(fd) : NULL;
 }
 
 /* Under the lock: the file names the volume that this build uses. That of a former app of this number goes. */

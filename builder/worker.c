@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define SHORT_COMMIT 7
@@ -165,15 +164,13 @@ out:
 static int check_disk(const struct work *w, struct err *err)
 {
     cleanup_free char *spool = conf_state_path(w->conf, "spool");
-    struct statvfs v;
-    unsigned long long room;
+    int64_t room = 0;
 
-    if (statvfs(spool, &v) != 0)
-        return err_errno(err, "looking at the free space of %s", spool);
-    room = (unsigned long long) v.f_bavail * v.f_frsize;
-    if (room < (unsigned long long) w->conf->build_disk)
-        return err_set(err, ERR_FAILED, "the server's disk has %llu MiB free; a build needs %lld MiB (build_disk)",
-                       room >> 20, (long long) w->conf->build_disk >> 20);
+    if (path_room(spool, &room, NULL, err) < 0)
+        return -1;
+    if (room < w->conf->build_disk)
+        return err_set(err, ERR_FAILED, "the server's disk has %lld MiB free; a build needs %lld MiB (build_disk)",
+                       (long long) (room >> 20), (long long) w->conf->build_disk >> 20);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/oci.h"
+#include "base/path.h"
 #include "base/spawn.h"
 
 #include <stdarg.h>
@@ -57,6 +58,21 @@ void check_program(struct check *k, const char *what, const char *program, const
         check_missing(k, what, &err, todo);
     } else
         check_ok(k, what, "%.*s", (int) strcspn(buf_str(&said), "\n"), buf_str(&said));
+}
+
+void check_room(struct check *k, const char *what, const char *path, int64_t least, const char *said)
+{
+    struct err err = ERR_INIT;
+    int64_t room = 0, size = 0;
+
+    if (path_room(path, &room, &size, &err) == 0 && room < least)
+        err_set(&err, ERR_FAILED, "%s has %lld MiB free, and a build needs %lld MiB (build_disk)%s%s", path,
+                (long long) room >> 20, (long long) least >> 20, said != NULL ? "; " : "", said != NULL ? said : "");
+    if (err.code != ERR_NONE)
+        check_missing(k, what, &err, "see what takes space: slipway admin storage:report");
+    else
+        check_ok(k, what, "%s has %lld MiB free of %lld MiB%s%s", path, (long long) room >> 20, (long long) size >> 20,
+                 said != NULL ? "; " : "", said != NULL ? said : "");
 }
 
 /* What to say of a registry that keeps the images of all releases. It is asked to delete one that it can't have. */

@@ -5,6 +5,9 @@
 #include "base/image_ref.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/path.h"
+#include "builder/docker.h"
+#include "builder/storage.h"
 #include "daemon/check.h"
 #include "daemon/check_line.h"
 #include "daemon/hostkey.h"
@@ -27,6 +30,23 @@ static void check_readable(struct check *k, const char *what, const char *path, 
     }
     err_errno(&err, "cannot read %s", path);
     check_missing(k, what, &err, todo);
+}
+
+static long long folder_mib(const struct conf *c, const char *name)
+{
+    cleanup_free char *path = conf_state_path(c, "%s", name);
+    int64_t n = 0;
+
+    (void) path_size(path, &n, NULL);
+    return (long long) n >> 20;
+}
+
+static void check_state_room(struct check *k, const struct conf *c)
+{
+    cleanup_free char *said = xasprintf("repositories %lld MiB, logs %lld MiB, database %lld MiB", folder_mib(c, "repos"),
+                                        folder_mib(c, "logs"), folder_mib(c, "slipway.db"));
+
+    check_room(k, "disk", c->state, c->build_disk, said);
 }
 
 int check_git_run(const struct conf *c)
@@ -52,6 +72,7 @@ int check_git_run(const struct conf *c)
             check_ok(&k, "host key", "%s %s", keys[i], print);
     }
     check_program(&k, "git", "git", "--version", "install git");
+    check_state_room(&k, c);
     return k.missing != 0;
 }
 
@@ -93,6 +114,30 @@ static void check_image(struct check *k, const struct conf *c, struct http *h)
     http_response_release(&r);
 }
 
+/* What the engine's folder holds. Where it is another machine's, its disk can't be seen from here. */
+static void check_engine_room(struct check *k, const struct conf *c)
+{
+    struct err err = ERR_INIT;
+    struct docker *d = docker_new(c->docker_socket, &err);
+    cleanup_free char *root = NULL, *said = NULL;
+    json_t *df = NULL, *o;
+
+    if (d == NULL || docker_usage(d, &root, &df, &err) < 0) {
+        check_missing(k, "docker's disk", &err, "see the engine's log");
+    } else {
+        o = storage_engine(df, root);
+        said = xasprintf("images %lld MiB, build caches %lld MiB, all volumes %lld MiB", (long long) json_int(o, "images", 0) >> 20,
+                         (long long) json_int(o, "caches", 0) >> 20, (long long) json_int(o, "volumes", 0) >> 20);
+        if (json_is_integer(json_object_get(o, "free")))
+            check_room(k, "docker's disk", root, c->build_disk, said);
+        else
+            check_ok(k, "docker's disk", "%s can't be seen from here; %s", root, said);
+        json_decref(o);
+    }
+    json_decref(df);
+    docker_free(d);
+}
+
 static void check_engine(struct check *k, const struct conf *c)
 {
     const struct http_options o = { .unix_socket = c->docker_socket };
@@ -111,8 +156,10 @@ static void check_engine(struct check *k, const struct conf *c)
         err_set(&err, ERR_FAILED, "the engine answered %ld", r.status);
     if (err.code != ERR_NONE)
         check_missing(k, "docker", &err, "start the Docker engine, or correct [build] docker_socket");
-    else
+    else {
         check_image(k, c, h);
+        check_engine_room(k, c);
+    }
     json_decref(version);
     http_response_release(&r);
     http_free(h);

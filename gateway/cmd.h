@@ -31,6 +31,7 @@ command_fn cmd_maintenance_off, cmd_maintenance_on, cmd_maintenance_report;
 command_fn cmd_ps, cmd_ps_report, cmd_ps_restart, cmd_ps_scale, cmd_ps_start, cmd_ps_stop;
 command_fn cmd_releases, cmd_releases_diff, cmd_releases_info, cmd_releases_output, cmd_releases_retry, cmd_rollback;
 command_fn cmd_repo_gc, cmd_repo_purge_cache;
+command_fn cmd_storage_report;
 command_fn cmd_run, cmd_run_detached, cmd_run_list, cmd_run_logs, cmd_run_stop;
 command_fn cmd_secrets_rotate;
 command_fn cmd_teams_add, cmd_teams_create, cmd_teams_destroy, cmd_teams_info, cmd_teams_list, cmd_teams_remove;

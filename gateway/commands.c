@@ -480,6 +480,15 @@ const struct command commands[] = {
       "was. A backup from before is read with the keys of that backup only: keep them as long as the backup.\n\n"
       "    secrets:rotate",
       cmd_secrets_rotate },
+    { "storage:report", "storage", CMD_APP | CMD_ADMIN, ROLE_VIEW, "[APP]",
+      "Show what takes space",
+      "Without an app, for admins of the server: how much is free, what the state folder and the Docker engine hold, and all apps,\n"
+      "largest first. Of an app: its repository; its build cache; its images on the engine, without layers that others have, too;\n"
+      "its images in the build registry, each layer once. \"-\" stands for what isn't known. To make it less: repo:gc,\n"
+      "repo:purge-cache, revision_history in slipway.conf(5), apps:destroy.\n\n"
+      "    storage:report\n"
+      "    storage:report shop",
+      cmd_storage_report },
     { "teams:add", NULL, CMD_ADMIN | CMD_AUDIT, ROLE_NONE, "TEAM USER",
       "Add a user to a team",
       "From the next command on, that user has the team's roles.\n\n"

@@ -81,6 +81,7 @@ gateway_libgateway_a_SOURCES += \
     gateway/cmd_run.c \
     gateway/cmd_secrets.c \
     gateway/cmd_set.c \
+    gateway/cmd_storage.c \
     gateway/cmd_teams.c \
     gateway/cmd_users.c \
     gateway/code_range.c gateway/code_range.h \

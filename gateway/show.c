@@ -86,11 +86,11 @@ struct show_text show_age(int64_t ms)
 
 struct show_text show_size(uint64_t bytes)
 {
-    bool mib = bytes >= 1024 * 1024, kib = bytes >= 1024;
-    double size = (double) bytes / (mib ? 1024 * 1024 : kib ? 1024 : 1);
+    bool gib = bytes >= 1024 * 1024 * 1024, mib = bytes >= 1024 * 1024, kib = bytes >= 1024;
+    double size = (double) bytes / (gib ? 1024 * 1024 * 1024 : mib ? 1024 * 1024 : kib ? 1024 : 1);
     struct show_text t;
 
-    (void) snprintf(t.s, sizeof(t.s), "%.*f %s", size < 10 && kib ? 1 : 0, size, mib ? "MiB" : kib ? "KiB" : "bytes");
+    (void) snprintf(t.s, sizeof(t.s), "%.*f %s", size < 10 && kib ? 1 : 0, size, gib ? "GiB" : mib ? "MiB" : kib ? "KiB" : "bytes");
     return t;
 }
 

@@ -28,6 +28,8 @@
 
 /* At a time: of an app that has thousands from before there was a limit, each release removes some. */
 #define TAKE_MAX "100"
+/* That somebody looks at: each is a question to the registry. */
+#define OF_MAX "200"
 
 static int collect(struct store *s, sqlite3_stmt *st, struct vec *ret, struct err *err)
 {
@@ -43,6 +45,17 @@ int images_kept(struct store *s, int64_t app_id, int history, struct vec *ret, s
     cleanup_stmt sqlite3_stmt *st = NULL;
 
     if (store_prepare(s, &st, err, "SELECT digest FROM (" KEPT ") WHERE digest <> ''", "ii", app_id, (int64_t) history) != 0)
+        return -1;
+    return collect(s, st, ret, err);
+}
+
+int images_of(struct store *s, int64_t app_id, struct vec *ret, struct err *err)
+{
+    cleanup_stmt sqlite3_stmt *st = NULL;
+
+    if (store_prepare(s, &st, err, "SELECT digest FROM (SELECT digest, id FROM releases WHERE app_id = ?1 AND image_gone < 2 "
+                      "UNION ALL SELECT digest, id FROM builds WHERE app_id = ?1 AND image_gone < 2 AND digest IS NOT NULL) "
+                      "WHERE digest <> '' GROUP BY digest ORDER BY max(id) DESC LIMIT " OF_MAX, "i", app_id) != 0)
         return -1;
     return collect(s, st, ret, err);
 }

@@ -295,6 +295,8 @@ int images_kept(struct store *s, int64_t app_id, int history, struct vec *ret, s
 /* Adds the digests that it needs no more to *ret (some of them, where there are very many) and those that it needs to
  * *ret_kept. Of the first no release can be made from now on, until one is built or published anew. */
 int images_take(struct store *s, int64_t app_id, int history, struct vec *ret_kept, struct vec *ret, struct err *err);
+/* Adds the digests of all images of the app that the registry may have, newest first. */
+int images_of(struct store *s, int64_t app_id, struct vec *ret, struct err *err);
 /* What came of it: it is gone, or stays as it was. */
 int images_mark(struct store *s, int64_t app_id, const char *digest, bool gone, struct err *err);
 /* ERR_FAILED where the release's image was taken, with what to do instead. */

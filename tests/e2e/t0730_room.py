@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 
 import harness
-from harness import DEV, ENV, TOP, Repo, Server, check, has, hello, new_name, page, run, ssh, until
+from harness import DEV, ENV, TOP, Repo, Server, check, has, hello, new_name, new_user, page, run, ssh, until
 
 DOCKER = ENV["SLIPWAY_TARGET"] == "docker"
 
@@ -240,6 +240,46 @@ def test_gc():
     assert copy.git("tag").out.split() == ["t0", "t1", "t2"]
     copy.commit("on top", hello("on top"))
     check(copy.push("k8s", "HEAD:main"))
+
+
+def test_report():
+    """storage:report: what an app and the server take, as files, engine and registry have it"""
+    repo = Repo(new_name())
+    app = repo.app
+    repo.commit("first", {**hello("one"), **PYTHON, "big": os.urandom(3_000_000)})
+    check(repo.push())
+    until(lambda: check(ssh("storage:report", app, "--json")).json()["cache"] > 1_000_000)  # pack saves it after the image
+    row = check(ssh("storage:report", app, "--json")).json()
+    assert row["app"] == app and 3_000_000 < row["repository"] < 20_000_000, row
+    assert row["registry"] > 3_000_000, row
+    assert row["images"] > 3_000_000 if DOCKER else row["images"] >= 0, row
+    # Another image of the same layers but one: those count once.
+    repo.commit("second", {**hello("two"), "big": os.urandom(3_000_000)})
+    check(repo.push())
+    more = check(ssh("storage:report", "-a", app, "--json")).json()["registry"] - row["registry"]
+    assert 3_000_000 < more < 4_500_000, (more, row)
+    r = has(check(ssh("storage:report")), "State folder:", "free of", "Repositories:", "Docker engine:", "Build caches:", app)
+    everything = check(ssh("storage:report", "--json")).json()
+    state, docker = everything["state"], everything["docker"]
+    assert state["path"] == str(harness.STATE) and 0 < state["free"] < state["size"], state
+    assert state["repositories"] >= row["repository"] and state["logs"] > 0 and state["database"] > 0, state
+    assert docker["images"] > 0 and docker["caches"] >= row["cache"] and docker["volumes"] >= docker["caches"], docker
+    assert {a["app"] for a in everything["apps"]} >= {app}, r
+    guest = new_user(new_name("u"))
+    has(check(ssh("storage:report", key=guest), 3), "without an app only admins")
+    check(ssh("storage:report", app, key=guest), 4)
+    check(ssh("access:grant", app, guest.name.removeprefix("key-"), "view"))
+    has(check(ssh("storage:report", app, key=guest)), app)
+
+
+def test_check_space():
+    """slipway check tells what takes space, and that a build has not enough"""
+    config = ENV["SLIPWAY_CONFIG"]
+    has(check(run([ENV["SLIPWAY_BIN"], "check", "--config", config])), "ok       disk: ", "MiB free of", "; repositories ",
+        "ok       docker's disk: ", "build caches ")
+    server = Server(build__build_disk="1000G")
+    has(run([ENV["SLIPWAY_BIN"], "check", "--config", server.conf]), "missing  disk: ", "and a build needs 1024000 MiB "
+        "(build_disk); repositories ", "see what takes space: slipway admin storage:report", "missing  docker's disk: ")
 
 
 harness.main(globals())

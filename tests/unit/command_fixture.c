@@ -101,7 +101,8 @@ static void errands_do(struct desk *d)
     struct errand e;
 
     while (GOT(errands_next(d->f->store, 0, &e, &err)) == 1) {
-        OK(errands_end(d->f->store, e.id, d->builder_fails != NULL, d->builder_fails, &err));
+        OK(errands_end(d->f->store, e.id, d->builder_fails != NULL,
+                       d->builder_fails != NULL ? d->builder_fails : e.kind == ERRAND_REPORT ? d->report : NULL, &err));
         errand_release(&e);
     }
 }

@@ -15,6 +15,7 @@ struct desk {
     const char *input;        /* standard input of the next command; NULL: none */
     size_t input_len;
     const char *fail_with;    /* releases fail with this reason; NULL: they become live */
+    const char *report;       /* what the builder answers to storage:report */
     const char *builder_fails; /* why the builder can't do what is asked for; NULL: it does it */
     bool fail_down;           /* because a part did not answer */
     const char *verbs;        /* the person comes with a deploy key that may do these */

@@ -302,11 +302,41 @@ static void test_repo(void **state)
     desk_expect(d, "anna", "audit --json", 0, "\"command\":\"repo:purge-cache\",\"detail\":\"\",\"result\":5");
 }
 
+static void test_storage(void **state)
+{
+    static const char report[] = "{\"spool\":4096,\"docker\":{\"root\":\"/var/lib/docker\",\"free\":5368709120,\"size\":10737418240,"
+        "\"images\":2147483648,\"caches\":1048576,\"volumes\":2097152},\"docker_error\":null,"
+        "\"apps\":{\"1\":{\"cache\":1048576,\"images\":3072,\"registry\":null}}}";
+    struct desk *d = *state;
+
+    desk_user(d, "vera", ROLE_VIEW);
+    desk_user(d, "nina", ROLE_NONE);
+    desk_expect(d, "anna", "apps:create blog", 0, NULL);
+    d->report = report;
+    desk_expect(d, "vera", "storage:report", 3, "without an app only admins of this server may use storage:report");
+    desk_expect(d, "nina", "storage:report shop", 4, "app shop not found");
+    desk_expect(d, "vera", "storage:report shop extra", 2, "storage:report");
+    desk_expect(d, "vera", "storage:report shop", 0, "shop  0 bytes     1.0 MiB      3.0 KiB  -");
+    desk_expect(d, "vera", "storage:report -a shop --json", 0,
+                "{\"app\":\"shop\",\"repository\":0,\"cache\":1048576,\"images\":3072,\"registry\":null}\n");
+    desk_expect(d, "anna", "storage:report", 0, "/var/lib/docker: 5.0 GiB free of 10 GiB");
+    desk_expect(d, "anna", "storage:report", 0, "  Build caches:    1.0 MiB\n");
+    desk_expect(d, "anna", "storage:report", 0, "shop  0 bytes     1.0 MiB      3.0 KiB  -\nblog  0 bytes     -            -        -\n");
+    desk_expect(d, "anna", "storage:report --json", 0, "\"spool\":4096},\"docker\":{\"root\":\"/var/lib/docker\",");
+    d->report = "{\"spool\":0,\"docker\":null,\"docker_error\":\"no engine\",\"apps\":{}}";
+    desk_expect(d, "anna", "storage:report", 0, "not known: no engine");
+    d->report = "{";
+    desk_expect(d, "anna", "storage:report", 1, "the builder's answer");
+    d->builder_fails = "the database is locked";
+    desk_expect(d, "anna", "storage:report", 1, "the report: the database is locked");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_stop, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_repo, desk_setup, desk_teardown),
+        cmocka_unit_test_setup_teardown(test_storage, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_rotate, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_failed, desk_setup, desk_teardown),
         cmocka_unit_test(test_cidr),
