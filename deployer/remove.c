@@ -83,6 +83,18 @@ static int remove_from(const struct removal *r, const struct app *app, const cha
     return rc;
 }
 
+/* Its images in the registries, as far as they can be: nobody is told to come again for them. */
+static void remove_images(const struct removal *r, const struct app *app)
+{
+    struct err why = ERR_INIT;
+    cleanup_close int lock = r->retain != NULL ? images_claim(r->store, app->id, &why) : -1;
+
+    if (lock >= 0)
+        r->retain(r->conf, r->store, app, lock);
+    else if (r->retain != NULL)
+        log_warn("the images of %s stay in the registry: %s", app->name, why.msg);
+}
+
 static int remove_app(const struct removal *r, const struct app *app, struct err *err)
 {
     cleanup_vec struct vec targets = VEC_INIT;
@@ -92,6 +104,7 @@ static int remove_app(const struct removal *r, const struct app *app, struct err
     for (size_t i = 0; i < targets.n; i++)
         if (remove_from(r, app, targets.v[i], err) < 0)
             return -1;
+    remove_images(r, app);
     if (apps_delete(r->store, app->id, err) < 0)
         return -1;
     log_info("app %s is removed", app->name);

@@ -18,6 +18,8 @@ struct removal {
     const struct conf *conf;
     struct store *store;
     target_find_fn *find;
+    /* Removes the images of an app, retention_run; NULL: none is removed. */
+    void (*retain)(const struct conf *c, struct store *s, const struct app *a, int lock);
 };
 
 /* Removes all of it. An app whose builds still run, and what a target can't remove now, stays for the next try:

@@ -172,9 +172,11 @@ void retention_run(const struct conf *c, struct store *s, const struct app *a, i
     size_t gone = 0;
 
     if (retain(&r, &gone, &err) < 0)
-        log_warn("images of old releases stay until the next release: %s", err.msg);
+        log_warn(a->deleting ? "images of the app stay in the registry: %s"
+                             : "images of old releases stay until the next release: %s", err.msg);
     if (gone > 0)
-        log_info("%zu image%s of old releases removed from the registry", gone, gone == 1 ? "" : "s");
+        log_info("%zu image%s of %s removed from the registry", gone, gone == 1 ? "" : "s",
+                 a->deleting ? "the app" : "old releases");
     for (size_t i = 0; i < r.n; i++) {
         oci_free(r.places[i].oci);
         vec_release(&r.places[i].named);

@@ -100,7 +100,7 @@ static int try_work(struct worker *w, bool *ret_remove_waits, int *ret_again_ms,
     if (rc != 1)
         return rc;
     report_busy();
-    if (remove_all(&(struct removal){ w->conf, w->store, target_find }, &left, err) < 0)
+    if (remove_all(&(struct removal){ w->conf, w->store, target_find, retention_run }, &left, err) < 0)
         return -1;
     /* What is left needs time and no place: this worker waits as an idle one would. */
     *ret_remove_waits = left > 0;

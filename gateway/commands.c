@@ -49,7 +49,7 @@ const struct command commands[] = {
       "    apps:create shop",
       cmd_apps_create },
     { "apps:destroy", "destroy", CMD_APP | CMD_AUDIT, ROLE_OWN, "APP [-c|--confirm NAME] [--force]",
-      "Destroy an app with its processes, config, releases and repository",
+      "Destroy an app with its processes, config, releases, images and repository",
       "The name is repeated so that a slip destroys nothing; --force does without.\n\n"
       "    apps:destroy shop --confirm shop",
       cmd_apps_destroy },

@@ -11,17 +11,19 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Digests that app ?1 needs: of its live release; of the ?2 others that were live last; of all that came after the live
+/* Digests that app ?1 needs: unless it is being destroyed, of its live release; of the ?2 others that were live last; of all that came after the live
  * one, which can be retried; of its newest build, from whose layers the next one is made; and of whatever is on its way in
  * any app, because a clone begins with another app's image. */
 #define KEPT \
-    "SELECT l.digest FROM releases l JOIN apps a ON a.live_release_id = l.id WHERE a.id = ?1 " \
+    "SELECT l.digest FROM releases l JOIN apps a ON a.live_release_id = l.id WHERE a.id = ?1 AND a.deleting = 0 " \
     "UNION SELECT digest FROM (SELECT r.digest, max(r.id) AS newest FROM releases r WHERE r.app_id = ?1 AND " \
     "r.state = 'superseded' AND r.digest NOT IN (SELECT l.digest FROM releases l JOIN apps a ON a.live_release_id = l.id " \
-    "WHERE a.id = ?1) GROUP BY r.digest ORDER BY newest DESC LIMIT ?2) " \
-    "UNION SELECT r.digest FROM releases r JOIN apps a ON a.id = r.app_id WHERE a.id = ?1 AND " \
+    "WHERE a.id = ?1) GROUP BY r.digest ORDER BY newest DESC " \
+    "LIMIT iif((SELECT deleting FROM apps WHERE id = ?1), 0, ?2)) " \
+    "UNION SELECT r.digest FROM releases r JOIN apps a ON a.id = r.app_id WHERE a.id = ?1 AND a.deleting = 0 AND " \
     "r.id > coalesce(a.live_release_id, 0) " \
-    "UNION SELECT digest FROM (SELECT digest FROM builds WHERE app_id = ?1 AND digest IS NOT NULL ORDER BY id DESC LIMIT 1) " \
+    "UNION SELECT digest FROM (SELECT digest FROM builds WHERE app_id = ?1 AND digest IS NOT NULL ORDER BY id DESC " \
+    "LIMIT (SELECT 1 - deleting FROM apps WHERE id = ?1)) " \
     "UNION SELECT digest FROM releases WHERE state IN ('pending', 'releasing') " \
     "UNION SELECT image_ref FROM releases WHERE state IN ('pending', 'releasing') AND image_ref IS NOT NULL " \
     "UNION SELECT digest FROM builds WHERE state IN ('built', 'releasing') AND digest IS NOT NULL"

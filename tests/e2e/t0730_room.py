@@ -128,6 +128,24 @@ def test_clone():
         page(repo.app, "two")
 
 
+def test_destroyed():
+    """what an app had in the registry goes with it, but not what its clone was made of"""
+    repo = Repo(new_name())
+    copy = new_name()
+    repo.commit("first", hello("one"))
+    check(repo.push())
+    repo.commit("second", hello("two"))
+    check(repo.push())
+    check(ssh("apps:clone", repo.app, copy))
+    every = images(repo.app)
+    assert len(every) == 2 and all(in_registry(i) for i in every), every
+    check(ssh("apps:destroy", repo.app, "--confirm", repo.app))
+    assert not any(in_registry(i) for i in every)
+    assert [in_registry(i) for i in images(copy)] == [True]
+    check(ssh("config:set", copy, "GREETING=copy"))
+    page(copy, "two copy")
+
+
 def test_check():
     """slipway check tells of a registry that deletes nothing"""
     registry = [TOP / "stack/registry", "up", "--name", "keeps", "--port", "0", "--no-delete"]

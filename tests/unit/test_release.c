@@ -400,7 +400,7 @@ static void test_gives_up(void **state)
 static void test_remove(void **state)
 {
     struct fixture *f = *state;
-    const struct removal removal = { &conf, f->store, fake_find };
+    const struct removal removal = { &conf, f->store, fake_find, NULL };
     int lock = -1, other = -1;
     bool waits = false;
     size_t left = 0;

@@ -36,7 +36,7 @@ static void is_on(struct fixture *f, const char *target)
 /* Removes what is left; how many the targets would not let go. */
 static size_t removed(struct fixture *f)
 {
-    const struct removal removal = { &conf, f->store, fake_find };
+    const struct removal removal = { &conf, f->store, fake_find, NULL };
     size_t left;
 
     OK(remove_all(&removal, &left, &err));
