@@ -223,7 +223,7 @@ static int serve_logs(struct stream *s, const struct target_ops *ops, struct tar
 
     if (r->follow)
         (void) setpriority(PRIO_PROCESS, 0, FOLLOW_NICE);
-    return r->follow && ops->follow != NULL ? logs_share(s, ops, t, &q, &io, err) : ops->logs(t, &s->app, &q, &io, err);
+    return r->follow ? logs_share(s, ops, t, &q, &io, err) : ops->logs(t, &s->app, &q, &io, err);
 }
 
 /* Is an app's reader. Who has started it is told that it is there; or another one is. */
@@ -234,8 +234,6 @@ static int serve_follow(struct stream *s, const struct target_ops *ops, struct t
     struct log_fan *fan;
     int fd, rc;
 
-    if (ops->follow == NULL)
-        return err_set(err, ERR_USAGE, "on %s the logs are not read for all", ops->name);
     fd = log_place_listen(&place, &lock, err);
     if (fd < 0)
         return err->code == ERR_BUSY ? 0 : -1;

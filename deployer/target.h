@@ -181,11 +181,10 @@ struct target_ops {
     int (*logs)(struct target *t, const struct app *app, const struct target_logs *q,
                 const struct target_stream *io, struct err *err);
 
-    /* What follows may be NULL: the target can't do it. */
-
-    /* Reads what all instances print from now on, for all who follow (deployer/log_fan.h), until nobody does. NULL: each
-     * follower reads for itself. */
+    /* Reads what all instances print from now on, for all who follow (deployer/log_fan.h), until nobody does. */
     int (*follow)(struct target *t, const struct app *app, struct log_fan *fan, struct err *err);
+
+    /* What follows may be NULL: the target can't do it. */
 
     /* Runs a command with the release's image and config: frames as in base/ipc.h, from a stream whose request was
      * read. 0 when it has ended: *ret_exit is its exit code, and nothing of it is left; where the session goes away

@@ -98,6 +98,7 @@ int kubernetes_restart(struct target *t, const struct target_release *r, const c
                        const struct target_call *c, int64_t timeout_ms, struct err *err);
 int kubernetes_logs(struct target *t, const struct app *app, const struct target_logs *q,
                     const struct target_stream *io, struct err *err);
+int kubernetes_follow(struct target *t, const struct app *app, struct log_fan *fan, struct err *err);
 int kubernetes_run(struct target *t, const struct target_release *r, const struct target_run *q,
                    const struct target_stream *io, char **ret_name, int *ret_exit, struct err *err);
 int kubernetes_exec(struct target *t, const struct app *app, const struct target_exec *q,

@@ -98,6 +98,7 @@ const struct target_ops target_kubernetes = {
     .list = kubernetes_list,
     .restart = kubernetes_restart,
     .logs = kubernetes_logs,
+    .follow = kubernetes_follow,
     .run = kubernetes_run,
     .exec = kubernetes_exec,
     .run_list = kubernetes_run_list,

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "deployer/kubernetes/instances.h"
 #include "deployer/kubernetes/watch.h"
+#include "deployer/log_fan.h"
 #include "deployer/log_lines.h"
 #include "deployer/rfc3339.h"
 
@@ -25,7 +26,6 @@ struct logs {
     char *namespace_;
     struct instances all;
     struct log_lines lines;  /* came, not yet written */
-    int fd;
 };
 
 /* The log of one instance. */
@@ -34,6 +34,9 @@ struct source {
     char *name;
     struct kube_stream *stream;
     struct log_cursor cursor;
+    const struct log_mark *until; /* its lines up to here are wanted; NULL: all that come */
+    struct log_lines before; /* of one with a mark: what has come before it */
+    bool reached;
     int ended_restarts;      /* the container (by its number) whose log is at its end; -1: none */
     uint64_t again_at;
     bool gone;               /* the pod is no more */
@@ -45,8 +48,16 @@ static void on_line(void *arg, const char *line, size_t n)
 {
     struct source *s = arg;
 
-    if (n > 0)
+    if (n == 0 || s->reached)
+        return;
+    if (s->until == NULL) {
         log_lines_take(&s->logs->lines, &s->cursor, s->name, line, n);
+        return;
+    }
+    log_lines_take(&s->before, &s->cursor, s->name, line, n);
+    s->reached = log_mark_reached(s->until, &s->cursor);
+    if (s->reached)
+        log_lines_move(&s->logs->lines, &s->before);
 }
 
 /* --- sources */
@@ -58,6 +69,7 @@ static void source_make(struct logs *l, struct instance *i)
     s->logs = l;
     s->name = instance_name(i);
     s->ended_restarts = -1;
+    s->until = l->query->until != NULL ? log_mark_find(l->query->until, i->pod.uid) : NULL;
     i->data = s;
 }
 
@@ -66,6 +78,7 @@ static void source_free(struct source *s)
     if (s == NULL)
         return;
     kube_stream_close(s->stream);
+    log_lines_release(&s->before);
     free(s->name);
     free(s);
 }
@@ -79,6 +92,8 @@ static void sources_make(struct logs *l)
         struct instance *one = &l->all.v[i];
         cleanup_free char *name = instance_name(one);
 
+        if (l->query->until != NULL && log_mark_find(l->query->until, one->pod.uid) == NULL)
+            continue; /* it has come since */
         if (one->data == NULL && manifest_is_service(one->pod.process) &&
             (l->query->process == NULL || strcmp(l->query->process, one->pod.process) == 0) &&
             (l->query->instance == NULL || strcmp(l->query->instance, name) == 0))
@@ -234,14 +249,31 @@ static void sources_drop(struct logs *l)
     }
 }
 
-static int follow(struct logs *l, struct err *err)
+/* How far each log was read. */
+static json_t *marks(void *arg)
+{
+    const struct logs *l = arg;
+    json_t *all = json_array();
+
+    for (size_t i = 0; i < l->all.n; i++)
+        if (l->all.v[i].data != NULL)
+            json_array_append_new(all, log_mark_json(l->all.v[i].pod.uid, &((struct source *) l->all.v[i].data)->cursor));
+    return all;
+}
+
+/* The sooner of two times, -1: none. */
+static int sooner(int a, int b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+static int follow(struct logs *l, struct log_fan *fan, struct err *err)
 {
     cleanup_free char *pods = kind_path_of("Pod", l->namespace_, NULL);
     struct kube_watch *w = kube_watch_open(l->target->kube, pods, SELECTOR_MANAGED, on_pod, l, err);
     int rc = w != NULL ? 0 : -1;
 
-    while (rc == 0) {
-        bool readable = false;
+    while (rc == 0 && log_fan_service(fan, &l->lines, marks, l)) {
         int ms = kube_watch_service(w, err);
 
         if (ms == KUBE_WATCH_FAILED)
@@ -252,49 +284,68 @@ static int follow(struct logs *l, struct err *err)
 
             if (again == -2)
                 rc = -1;
-            else if (again >= 0 && (ms < 0 || again < ms))
-                ms = again;
+            else
+                ms = sooner(ms, again);
         }
         sources_drop(l);
         if (rc == 0)
-            rc = kube_poll(l->target->kube, ms, l->fd, &readable, err);
-        if (rc == 0)
-            rc = log_lines_write(&l->lines, l->fd, err);
-        if (rc == 0 && readable && log_peer_gone(l->fd))
-            rc = 1;
+            rc = kube_poll(l->target->kube, sooner(ms, log_fan_ms(fan, &l->lines)), log_fan_fd(fan), NULL, err);
     }
     kube_watch_close(w);
-    return rc < 0 ? -1 : 0;
+    return rc;
+}
+
+/* Reads what all that there are have said so far. */
+static int history(struct logs *l, struct err *err)
+{
+    cleanup_free char *pods = kind_path_of("Pod", l->namespace_, NULL);
+    cleanup_free char *ours = xasprintf("%s?labelSelector=%s", pods, SELECTOR_MANAGED);
+    json_auto_t *list = NULL;
+    json_t *items, *o;
+    size_t i;
+
+    if (kube_do(l->target->kube, "GET", ours, NULL, NULL, &list, err) < 0)
+        return -1;
+    items = json_at(list, "items");
+    json_array_foreach(items, i, o)
+        (void) instances_take(&l->all, o);
+    sources_make(l);
+    history_read(l);
+    return 0;
+}
+
+static void logs_release(struct logs *l)
+{
+    log_lines_release(&l->lines);
+    for (size_t i = 0; i < l->all.n; i++)
+        source_free(l->all.v[i].data);
+    instances_release(&l->all);
+    free(l->namespace_);
 }
 
 int kubernetes_logs(struct target *t, const struct app *app, const struct target_logs *q,
                     const struct target_stream *io, struct err *err)
 {
-    struct logs l = { .target = t, .query = q, .fd = io->fd,
-                      .namespace_ = manifest_namespace_name(t->conf, app) };
-    cleanup_free char *pods = kind_path_of("Pod", l.namespace_, NULL);
-    cleanup_free char *ours = xasprintf("%s?labelSelector=%s", pods, SELECTOR_MANAGED);
-    json_auto_t *list = NULL;
-    json_t *items, *o;
-    size_t i;
-    int rc = kube_do(t->kube, "GET", ours, NULL, NULL, &list, err);
+    struct logs l = { .target = t, .query = q, .namespace_ = manifest_namespace_name(t->conf, app) };
+    int rc = history(&l, err);
 
-    if (rc == 0) {
-        items = json_at(list, "items");
-        json_array_foreach(items, i, o)
-            (void) instances_take(&l.all, o);
-        sources_make(&l);
-        history_read(&l);
-        if (q->tail >= 0)
-            log_lines_last(&l.lines, (size_t) q->tail);
-        rc = log_lines_write(&l.lines, l.fd, err);
-        if (rc == 0 && q->follow)
-            rc = follow(&l, err);
-    }
-    log_lines_release(&l.lines);
-    for (i = 0; i < l.all.n; i++)
-        source_free(l.all.v[i].data);
-    instances_release(&l.all);
-    free(l.namespace_);
+    if (rc == 0 && q->tail >= 0)
+        log_lines_last(&l.lines, (size_t) q->tail);
+    if (rc == 0)
+        rc = log_lines_write(&l.lines, io->fd, err);
+    logs_release(&l);
     return rc < 0 ? -1 : 0;
+}
+
+int kubernetes_follow(struct target *t, const struct app *app, struct log_fan *fan, struct err *err)
+{
+    const struct target_logs last = { .tail = 0 }; /* of each log, where it ends */
+    struct logs l = { .target = t, .query = &last, .namespace_ = manifest_namespace_name(t->conf, app) };
+    int rc = history(&l, err);
+
+    log_lines_clear(&l.lines);
+    if (rc == 0)
+        rc = follow(&l, fan, err);
+    logs_release(&l);
+    return rc;
 }
