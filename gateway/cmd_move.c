@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/wake.h"
 #include "gateway/cmd.h"
 #include "gateway/follow.h"
 #include "gateway/live.h"
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LEAVINGS_WAIT_MS 120000 /* beside the grace time: a namespace takes some seconds, mostly */
 #define FAILED_SHOWN 10 /* apps in the sentence that says which were not moved */
 
 /* An app that is to be moved, and what has come of it. */
@@ -92,6 +94,37 @@ static int mover_begin(struct command_ctx *c, struct mover *m, const char *to, s
     m->former_url = steal_ptr(live.url);
     release_release(&live);
     return releases_create(c->store, &n, &m->release, &m->version, err);
+}
+
+/* Waits until what they have left where they go to, moved away not long ago, is removed. Where that takes too long, or the
+ * person goes away, movers_begin says that it is still there. */
+static int leavings_wait(struct command_ctx *c, const struct movers *m, const char *to, struct err *err)
+{
+    cleanup_free char *path = store_releases_wake(c->store);
+    cleanup_close int fd = wake_open(err);
+    int64_t end = store_now() + c->conf->grace_period + c->conf->pre_stop + LEAVINGS_WAIT_MS, left;
+    size_t said = m->n;
+    int rc = 0;
+
+    if (fd < 0 || wake_watch(fd, path, err) < 0)
+        return -1;
+    for (size_t i = 0; i < m->n;) {
+        rc = leavings_are(c->store, m->v[i].app.id, to, err);
+        if (rc < 0)
+            return -1;
+        left = end - store_now();
+        if (rc == 0) {
+            i++;
+            continue;
+        }
+        if (said != i)
+            (void) io_errf(c->io, "       Waiting until what %s has left on %s is removed\n", m->v[i].app.name, to);
+        said = i;
+        if (left <= 0 || (c->io->wait(c->io, fd, false, (int) left) & IO_GONE) != 0)
+            return 0;
+        (void) wake_drain(fd, NULL);
+    }
+    return 0;
 }
 
 /* All of them, or none. */
@@ -197,7 +230,7 @@ static int move(struct command_ctx *c, struct movers *m, bool all, const char *t
     rc = target_ask(c, &m->v[0].app, to, err);
     if (rc != 0)
         return rc < 0 ? -1 : 0;
-    if (movers_begin(c, m, to, err) != 0)
+    if (leavings_wait(c, m, to, err) != 0 || movers_begin(c, m, to, err) != 0)
         return -1;
     for (size_t i = 0; i < m->n; i++) {
         rc = mover_follow(c, &m->v[i], to, err);

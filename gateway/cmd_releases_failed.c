@@ -161,6 +161,9 @@ static int retry_check(const struct command_ctx *c, const struct release *r, str
     if (r->rename_to != NULL)
         return err_set(err, ERR_FAILED, "v%lld would have renamed %s; give the command again: apps:rename %s %s",
                        (long long) r->version, c->app.name, c->app.name, r->rename_to);
+    if (r->target[0] != '\0' && c->app.target[0] != '\0' && strcmp(r->target, c->app.target) != 0)
+        return err_set(err, ERR_FAILED, "v%lld would have moved %s to %s; give the command again: apps:move %s --to %s",
+                       (long long) r->version, c->app.name, r->target, c->app.name, r->target);
     if (r->version < c->app.live_version)
         return err_set(err, ERR_FAILED, "v%lld is older than v%lld, which is live; push its commit again instead",
                        (long long) r->version, (long long) c->app.live_version);

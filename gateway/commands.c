@@ -97,6 +97,7 @@ const struct command commands[] = {
       "Move an app to another target: from docker to kubernetes, or back",
       "The same image and config are started there and checked; then they are live, and what runs on the old target is\n"
       "stopped and removed, with one-off commands. Until then the old one serves, and it goes on where the move fails.\n"
+      "Moved back at once, it waits until that is removed. A scheduled task that is due meanwhile starts once, or is left out.\n"
       "The release command isn't run. The address changes where the targets have other names: it is said at the end.\n"
       "An app without a live release is only noted. --all moves all apps of the server, for admins.\n"
       "docs/targets.md tells what each target can do.\n\n"
@@ -415,7 +416,8 @@ const struct command commands[] = {
     { "releases:retry", NULL, CMD_APP | CMD_AUDIT, ROLE_DEPLOY, "APP [VERSION]",
       "Release the image of a failed release again",
       "Without a version, the newest release, which must have failed. Config and scale are the app's of now; nothing\n"
-      "is built. A release that is older than the live one is not retried: rollback, or push.\n\n"
+      "is built. A release that is older than the live one is not retried: rollback, or push. One that would have moved or renamed\n"
+      "the app isn't either: apps:move, apps:rename.\n\n"
       "    releases:retry shop v8",
       cmd_releases_retry },
     { "repo:gc", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP",

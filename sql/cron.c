@@ -38,6 +38,15 @@ int cron_done(struct store *s, int64_t app_id, const char *id, int64_t at, struc
                       "ON CONFLICT DO UPDATE SET done_at = excluded.done_at", "isi", app_id, id, at);
 }
 
+int cron_elsewhere(struct store *s, int64_t app_id, struct err *err)
+{
+    int64_t one = 0;
+
+    return store_int(s, &one, err, "SELECT 1 FROM leavings WHERE app_id = ?1 UNION SELECT 1 FROM releases r "
+                     "JOIN apps a ON a.id = r.app_id WHERE r.app_id = ?1 AND r.state IN ('pending', 'releasing') "
+                     "AND r.step NOT IN ('', 'publish', 'command') AND r.target NOT IN ('', a.target)", "i", app_id);
+}
+
 int cron_apps(struct store *s, const char *target, int64_t **ret, size_t *ret_n, struct err *err)
 {
     cleanup_stmt sqlite3_stmt *st = NULL;

@@ -179,6 +179,8 @@ int cron_suspended(struct store *s, int64_t app_id, struct vec *ret, struct err 
 /* Up to when its times are done, ms since 1970; 0: it is new. */
 int cron_done_at(struct store *s, int64_t app_id, const char *id, int64_t *ret, struct err *err);
 int cron_done(struct store *s, int64_t app_id, const char *id, int64_t at, struct err *err);
+/* 1: another target may start its tasks, one that it moves to, or that what it has there is being removed from; 0; -1. */
+int cron_elsewhere(struct store *s, int64_t app_id, struct err *err);
 /* The apps on this target whose live release has tasks. The caller frees the array. */
 int cron_apps(struct store *s, const char *target, int64_t **ret, size_t *ret_n, struct err *err);
 
@@ -326,6 +328,8 @@ int releases_target(struct store *s, const struct lease *me, int64_t id, const c
  * in work is for: target_move_check sees to that. */
 struct leaving { struct app app; char *target; };
 void leaving_release(struct leaving *l);
+/* 1: the app has left something on that target that is not removed yet, 0: it has not, -1. */
+int leavings_are(struct store *s, int64_t app_id, const char *target, struct err *err);
 int leavings_add(struct store *s, int64_t app_id, const char *target, struct err *err);
 /* Where this release, which has failed, was to move its app. */
 int leavings_of_release(struct store *s, int64_t id, struct err *err);

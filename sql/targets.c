@@ -72,7 +72,7 @@ int target_move_check(struct store *s, const struct app *a, const char *target, 
     if (a->maintenance)
         return err_set(err, ERR_FAILED, "%s shows its maintenance page, which wouldn't go along; first: maintenance:off %s",
                        a->name, a->name);
-    rc = store_int(s, &n, err, "SELECT 1 FROM leavings WHERE app_id = ? AND target = ?", "is", a->id, target);
+    rc = leavings_are(s, a->id, target, err);
     if (rc == 1)
         return err_set(err, ERR_BUSY, "what %s has left on %s is still being removed; try again in a moment", a->name,
                        target);
@@ -134,6 +134,13 @@ int leavings_add(struct store *s, int64_t app_id, const char *target, struct err
     return store_exec(s, err, "INSERT OR IGNORE INTO leavings (app_id, target) VALUES (?, ?)", "is", app_id, target);
 }
 
+int leavings_are(struct store *s, int64_t app_id, const char *target, struct err *err)
+{
+    int64_t one = 0;
+
+    return store_int(s, &one, err, "SELECT 1 FROM leavings WHERE app_id = ? AND target = ?", "is", app_id, target);
+}
+
 int leavings_of_release(struct store *s, int64_t id, struct err *err)
 {
     store_touch_releases(s);
@@ -184,6 +191,9 @@ static int leavings_drop_in(struct store *s, int64_t app_id, const char *target,
     store_touch_releases(s);
     if (store_exec(s, err, "DELETE FROM inventory WHERE app_id = ?1 AND release_id IN (SELECT id FROM releases "
                    "WHERE app_id = ?1 AND target = ?2)", "is", app_id, target) != 0)
+        return -1;
+    /* What was due meanwhile was the other target's to start (cron_elsewhere). */
+    if (store_exec(s, err, "UPDATE cron SET done_at = ? WHERE app_id = ? AND done_at IS NOT NULL", "ii", store_now(), app_id) != 0)
         return -1;
     return store_exec(s, err, "DELETE FROM leavings WHERE app_id = ? AND target = ?", "is", app_id, target);
 }

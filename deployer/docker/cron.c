@@ -26,10 +26,12 @@ struct live {
 
 static int live_read(struct store *s, int64_t app_id, struct live *ret, struct err *err)
 {
+    int elsewhere = cron_elsewhere(s, app_id, err);
+
     memset(ret, 0, sizeof(*ret));
-    if (apps_get_id(s, app_id, &ret->app, err) < 0)
+    if (elsewhere < 0 || apps_get_id(s, app_id, &ret->app, err) < 0)
         return -1;
-    if (ret->app.live_release_id == 0 || ret->app.deleting || app_lives_elsewhere(&ret->app))
+    if (elsewhere > 0 || ret->app.live_release_id == 0 || ret->app.deleting || app_lives_elsewhere(&ret->app))
         return 0;
     if (releases_get(s, ret->app.live_release_id, &ret->release, err) < 0)
         return -1;

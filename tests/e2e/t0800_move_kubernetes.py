@@ -160,6 +160,11 @@ def test_there_and_back():
         assert info(app)["target"] == "kubernetes" and not containers(app)
         move(app, "docker")
         page(app, "moving")
+        # Straight back: it waits for what is left there.
+        has(check(ssh("apps:move", app, "--to", "kubernetes")), f"Waiting until what {app} has left on kubernetes is removed",
+            f"Moving {app} to kubernetes... done")
+        page(app, "moving")
+        move(app, "docker")
         until(lambda: not namespaces(app), 90)
         assert [a["target"] for a in check(ssh("apps:list", "--json")).json()] == ["docker"]
         check(ssh("apps:destroy", app, "--confirm", app))
@@ -176,6 +181,7 @@ def test_fails():
         has(result, "v1 is still live on docker", "exit 3")
         assert not r.failed and info(app)["target"] == "docker"
         page(app, "stays")
+        has(check(ssh("releases:retry", app), 1), f"apps:move {app} --to kubernetes")
         until(lambda: not namespaces(app), 90)
         result = ssh("apps:move", app, "--to", "moon")
         assert result.code == 2, result

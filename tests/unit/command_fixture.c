@@ -78,6 +78,19 @@ static void destroy_work(struct desk *d)
     free(v);
 }
 
+static void leavings_work(struct desk *d)
+{
+    struct leaving *v = NULL;
+    size_t n = 0;
+
+    OK(leavings_list(d->f->store, &v, &n, &err));
+    for (size_t i = 0; i < n; i++) {
+        OK(leavings_drop(d->f->store, v[i].app.id, v[i].target, &err));
+        leaving_release(&v[i]);
+    }
+    free(v);
+}
+
 static void nothing(void) { }
 
 static bool always(void *arg)
@@ -117,6 +130,8 @@ static int desk_wait(struct command_io *io, int fd, bool want_input, int timeout
         return IO_GONE;
     release_work(here);
     destroy_work(here);
+    if (here->removes)
+        leavings_work(here);
     rotation_do(here);
     errands_do(here);
     if (timeout_ms < 0 || timeout_ms > 10000)

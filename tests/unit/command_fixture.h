@@ -21,6 +21,7 @@ struct desk {
     const char *verbs;        /* the person comes with a deploy key that may do these */
     int64_t bound_app;        /* of this app; 0: with a key of their own */
     bool gone;                /* the person went away */
+    bool removes;             /* what apps leave on a target goes when somebody waits for it */
     pid_t deployer;           /* answers on run/deployer.sock; 0: nobody does */
 };
 

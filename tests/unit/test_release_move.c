@@ -69,12 +69,18 @@ static void test_move(void **state)
     struct fixture *f = *state;
     cleanup_free char *log = NULL;
     struct release a, b;
-    int64_t first, id;
+    int64_t first, id, done = 0;
 
     set_config(f);
     first = live(f);
     is_on(f, "docker");
+    OK(cron_done(f->store, f->shop, "1a2b3c4d", 1, &err));
     id = move_to(f, "kubernetes");
+    /* Scheduled tasks: from the apply on the other target's, until nothing is left where it was. */
+    assert_int_equal(GOT(cron_elsewhere(f->store, f->shop, &err)), 0);
+    OK(store_exec(f->store, &err, "UPDATE releases SET step = 'apply' WHERE id = ?", "i", id));
+    assert_int_equal(GOT(cron_elsewhere(f->store, f->shop, &err)), 1);
+    OK(store_exec(f->store, &err, "UPDATE releases SET step = '' WHERE id = ?", "i", id));
     REFUSED(ERR_BUSY, "is being moved already", releases_create(f->store, &(struct release_new){
             .app_id = f->shop, .user = "bert", .description = "x", .target = "kubernetes" }, &first, NULL, &err));
     assert_int_equal(work(f->store, "one"), 0);
@@ -102,9 +108,13 @@ static void test_move(void **state)
     fake.op = "remove";
     fake.fault = FAKE_DOWN;
     assert_int_equal(removed(f), 1);
+    assert_int_equal(GOT(cron_elsewhere(f->store, f->shop, &err)), 1);
     fake_forget();
     assert_int_equal(removed(f), 0);
     calls_are("open \nremove shop\n");
+    assert_int_equal(GOT(cron_elsewhere(f->store, f->shop, &err)), 0);
+    OK(cron_done_at(f->store, f->shop, "1a2b3c4d", &done, &err));
+    assert_true(done > 1);
     assert_false(something_left(f));
     holds("");
     REFUSED(ERR_FAILED, "on kubernetes already", releases_create(f->store, &(struct release_new){
