@@ -49,7 +49,7 @@ const struct command *command_find(const char *name)
 const struct command *command_nearest(const char *typed)
 {
     const struct command *best = NULL;
-    int distance = NEAR_MAX + 1;
+    int distance = (int) strnlen(typed, 2 * NEAR_MAX) / 2 + 1; /* a short word of which more than half differs is another */
 
     for (const struct command *c = commands; c->name != NULL; c++) {
         int d = near_distance(typed, c->name);
@@ -204,7 +204,7 @@ static void example_add(const struct command *cmd, struct err *err)
 /* Which option it is about, where the sentence only has its value: of checks that words and options share. */
 static void option_add(const struct vec *options, struct err *err)
 {
-    for (size_t i = 0; i + 1 < options->n; i += 2) {
+    for (size_t i = 0; err->msg[0] != '-' && i + 1 < options->n; i += 2) {
         cleanup_free char *value = xasprintf("\"%s\"", word_shown(options->v[i + 1]).s);
 
         if (options->v[i + 1][0] != '\0' && strstr(err->msg, value) != NULL && strstr(err->msg, options->v[i]) == NULL) {

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <time.h>
 
+#define EXAMPLE 20 /* of a number, where it fits */
+
 int show_json(struct command_ctx *c, json_t *doc)
 {
     cleanup_free char *text = json_text(doc);
@@ -194,7 +196,7 @@ int show_number(const char *s, const char *what, long long min, long long max, l
     n = strtoll(s, &end, 10);
     if (errno != 0 || *s < '0' || *s > '9' || *end != '\0' || n < min || n > max)
         return err_set(err, ERR_USAGE, "%s needs a whole number from %lld to %lld, not \"%s\"; for example: %s %lld", what,
-                       min, max, word_shown(s).s, what, min);
+                       min, max, word_shown(s).s, what, min <= EXAMPLE && EXAMPLE <= max ? EXAMPLE : min);
     *ret = n;
     return 0;
 }

@@ -140,6 +140,8 @@ static void test_table(void **state)
     assert_string_equal(command_nearest("apps:lst")->name, "apps:list");
     assert_string_equal(command_nearest("confg:set")->name, "config:set");
     assert_null(command_nearest("frobnicate"));
+    assert_string_equal(command_nearest("lgs")->name, "logs");
+    assert_null(command_nearest("foo"));
 }
 
 static void document(struct buf *b)
