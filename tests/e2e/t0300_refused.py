@@ -112,6 +112,14 @@ def test_rollout_past_its_time():
         unchanged(repo)
 
 
+def test_out_of_memory():
+    """an app that needs more memory than it may have is refused with the limit and its last words"""
+    repo = new_app("one")
+    repo.commit("greedy", {"web.py": "print('eating', flush=True)\nx = []\nwhile True:\n    x.append(bytearray(50 << 20))\n"})
+    refused(repo.push(), "eating", "v2 failed: web ran out of memory (limit 512Mi)", "v1 is still live")
+    unchanged(repo)
+
+
 def test_no_room():
     """an app that no node has room for is refused with the reason; one machine gives what it has"""
     with Server(release__cpu_request="500", release__cpu_limit="500"):
