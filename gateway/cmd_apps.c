@@ -49,7 +49,6 @@ int cmd_apps_create(struct command_ctx *c, char *const *argv, int argc, struct e
 {
     const char *branch = command_option(c, "--branch");
     cleanup_free char *url = app_git_url(c->conf, argv[0]);
-    struct app a;
 
     (void) argc;
     if (branch == NULL)
@@ -59,9 +58,9 @@ int cmd_apps_create(struct command_ctx *c, char *const *argv, int argc, struct e
     (void) buf_addf(&c->detail, "%s --branch %s", argv[0], branch);
     if (app_create_check(c, err) != 0)
         return -1;
-    if (apps_create(c->store, argv[0], branch, c->user.id, &a, err) != 0)
+    /* The audit row is one of this app's. */
+    if (apps_create(c->store, argv[0], branch, c->user.id, &c->app, err) != 0)
         return -1;
-    app_release(&a);
     if (c->json)
         return show_json(c, json_pack("{s:s, s:s, s:s}", "name", argv[0], "deploy_branch", branch, "git_url", url));
     (void) io_outf(c->io, "Creating %s... done\n%s\ngit remote add k8s %s && git push k8s %s\n", argv[0], url, url,

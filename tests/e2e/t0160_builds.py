@@ -143,8 +143,8 @@ def test_admin():
     assert check(ssh("config:get", app, "B")).out.strip() == "from input"
     assert admin("apps:info", "no-such-app").code == 4
     has(check(admin("help", "ps:scale")), "ps:scale")
-    rows = check(admin("audit", "--json")).json()
-    assert any((r["command"], r["user"], r["app"]) == ("config:set", "local", app) for r in rows), rows
+    rows = check(admin("audit", app, "--json")).json()
+    assert [(r["command"], r["user"]) for r in rows][-2:] == [("config:set", "local"), ("apps:create", "local")], rows
     check(admin("apps:destroy", app, "--confirm", app))
 
 
