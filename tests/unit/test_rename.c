@@ -64,7 +64,8 @@ static void test_without_release(void **state)
     /* The name is free, and the objects' isn't. */
     desk_expect(d, "anna", "apps:create shop", 0, NULL);
     names_are(d, d->f->shop + 1, "shop", "shop-2");
-    desk_expect(d, "anna", "audit shop --json", 0, "[]");
+    desk_expect(d, "anna", "audit shop --json", 0, "\"command\":\"apps:create\"");
+    assert_null(strstr(buf_str(&d->out), "apps:rename"));
 }
 
 static void test_live(void **state)
