@@ -72,6 +72,7 @@ def people():
     typed("keys:list", says="laptop")
     typed("keys:remove laptop")
     typed("users:add carl --create")
+    typed("users:set carl create")
     typed("users:list", says="carl")
     typed("teams:create ops")
     typed("teams:add ops carl")
@@ -177,6 +178,8 @@ def builds():
     typed("builds:cancel 57", instead={"57": number})
     typed("builds:attach 57", code=1, instead={"57": number})
     typed("builds:output 57", instead={"57": number})
+    typed("repo:gc shop")
+    typed("repo:purge-cache shop")
 
 
 def without_a_push():
