@@ -167,7 +167,7 @@ const struct command commands[] = {
       "they were). One that is there already is replaced. The key is sealed as config values are, and never shown. A live app\n"
       "gets a release that changes nothing else; rollback leaves the certificate as it is. On Docker it needs [docker] tls =\n"
       "yes, on Kubernetes expose = ingress.\n\n"
-      "    cat fullchain.pem privkey.pem | ssh HOST certs:add shop",
+      "    certs:add shop < shop.pem",
       cmd_certs_add },
     { "certs:info", "certs certs:report", CMD_APP, ROLE_VIEW, "APP",
       "Show an app's own certificate",

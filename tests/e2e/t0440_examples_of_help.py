@@ -178,6 +178,8 @@ def builds():
     typed("builds:cancel 57", instead={"57": number})
     typed("builds:attach 57", code=1, instead={"57": number})
     typed("builds:output 57", instead={"57": number})
+    typed("storage:report", says="shop")
+    typed("storage:report shop")
     typed("repo:gc shop")
     typed("repo:purge-cache shop")
 
@@ -206,6 +208,13 @@ def whole():
     typed("apps:clone shop shop-staging --skip-deploy")
     typed("domains:add shop www.example.com example.com")
     typed("domains:list shop", says="www.example.com")
+    pem = TMP / "shop.pem"
+    check(run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "9",
+               "-subj", "/CN=example.com", "-addext", "subjectAltName=DNS:example.com", "-keyout", pem, "-out", f"{pem}.crt"]))
+    pem.write_text(pem.read_text() + (TMP / "shop.pem.crt").read_text())
+    typed("certs:add shop < shop.pem", instead={"shop.pem": pem})
+    typed("certs:info shop", says="example.com")
+    typed("certs:remove shop")
     typed("domains:remove shop www.example.com")
     typed("domains:clear shop")
     typed("maintenance:on shop", code=MAINTENANCE)
@@ -225,7 +234,7 @@ def test_examples():
     """each example of docs/commands.md does what it says"""
     left[:] = examples()
     prefix = f"slipway-help-{os.getpid():x}-"
-    settings = {"docker__prefix": prefix}
+    settings = {"docker__prefix": prefix, "docker__tls": "yes", "docker__https_port": harness.free_port()}
     if CLUSTER:
         settings.update(target__target="docker", docker__address="127.0.0.1", kubernetes__namespace_prefix=prefix,
                         kubernetes__expose="ingress", kubernetes__domain="apps.test")
