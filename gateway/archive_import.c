@@ -330,6 +330,8 @@ int archive_import(struct command_ctx *c, git_repository *repo, struct archive_i
     rc = quarantine_init(&m.q, c->conf, repo, &none, err);
     if (rc == 0)
         rc = spool(&m, err);
+    if (rc == 0)
+        rc = command_again(c, err);
     m.deadline = loop_now() + (uint64_t) c->conf->index_time;
     if (rc == 0)
         rc = run(&m, parent, out.commit, err);

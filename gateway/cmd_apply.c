@@ -21,7 +21,7 @@ static int document_read(struct command_ctx *c, struct app_document *ret, struct
     int rc;
 
     buf_init(&in, APP_DOCUMENT_MAX);
-    rc = io_read_all(c->io, &in, err);
+    rc = command_read_all(c, &in, err);
     if (rc == 0)
         rc = app_document_parse(buf_str(&in), buf_len(&in), ret, err);
     if (in.data != NULL)
@@ -208,7 +208,8 @@ int cmd_apps_import(struct command_ctx *c, char *const *argv, int argc, struct e
         (void) buf_addf(&c->detail, "%s", name);
     if (app_create_check(c, err) != 0 || document_read(c, &d, err) != 0)
         return -1;
-    if (name == NULL && d.name == NULL)
+    rc = app_create_check(c, err);
+    if (rc == 0 && name == NULL && d.name == NULL)
         rc = err_set(err, ERR_USAGE, "name: the document has none, and so the app's name is needed: apps:import NAME");
     if (name == NULL && d.name != NULL)
         (void) buf_addf(&c->detail, "%s", d.name);

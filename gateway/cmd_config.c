@@ -78,7 +78,7 @@ static int input_read(struct command_ctx *c, struct changes *s, struct err *err)
     }
     if (from == NULL)
         return 0;
-    if (io_read_all(c->io, &s->input, err) != 0)
+    if (command_read_all(c, &s->input, err) != 0)
         return err_wrap(err, "the value of %s", from->name);
     from->value = buf_str(&s->input);
     from->value_len = buf_len(&s->input);

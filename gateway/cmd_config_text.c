@@ -157,7 +157,7 @@ int cmd_config_import(struct command_ctx *c, char *const *argv, int argc, struct
     (void) argv;
     (void) argc;
     buf_init(&in, COMMAND_STDIN_MAX);
-    rc = io_read_all(c->io, &in, err);
+    rc = command_read_all(c, &in, err);
     if (rc == 0)
         rc = dotenv_parse(buf_str(&in), buf_len(&in), &d, err);
     if (rc == 0 && d.n == 0)

@@ -162,7 +162,8 @@ int cmd_keys_add(struct command_ctx *c, char *const *argv, int argc, struct err 
     (void) buf_addf(&c->detail, "--user %s", owner);
     if (bounds_parse(c, &verbs, &bounds, err) != 0)
         return -1;
-    if ((from < argc ? line_join(argv, argc, from, &line, err) : io_read_all(c->io, &line, err)) != 0)
+    if ((from < argc ? line_join(argv, argc, from, &line, err) : command_read_all(c, &line, err)) != 0
+        || owner_find(c, &user_id, &owner, err) != 0)
         return -1;
     if (memchr(buf_str(&line), '\0', buf_len(&line)) != NULL)
         return err_set(err, ERR_USAGE, "the key line holds a NUL byte");

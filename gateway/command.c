@@ -88,8 +88,8 @@ static int app_not_found(const char *name, struct err *err)
     return err_set(err, ERR_NOT_FOUND, "app %s not found", name);
 }
 
-/* May the person do this in c->app? Forgets the app where not. */
-static int role_check(struct command_ctx *c, struct err *err)
+/* May the person do this in c->app? */
+static int role_ask(struct command_ctx *c, struct err *err)
 {
     enum role role = ROLE_NONE;
     int rc = access_role(c->store, &c->user, c->app.id, &role, err);
@@ -101,10 +101,18 @@ static int role_check(struct command_ctx *c, struct err *err)
                      c->command->name, role_name(c->command->role), c->app.name, role_name(role), c->app.owner);
     else if (rc == 0 && c->app.deleting)
         rc = err_set(err, ERR_BUSY, "%s is being destroyed", c->app.name);
+    if (rc == 0)
+        c->role = role;
+    return rc;
+}
+
+/* The same, and forgets the app where not. */
+static int role_check(struct command_ctx *c, struct err *err)
+{
+    int rc = role_ask(c, err);
+
     if (rc != 0)
         app_release(&c->app);
-    else
-        c->role = role;
     return rc;
 }
 
@@ -271,6 +279,25 @@ static int admin_check(const struct command_ctx *c, struct err *err)
     if ((cmd->flags & CMD_APP) != 0)
         return err_set(err, ERR_DENIED, "without an app only admins of this server may use %s", cmd->name);
     return err_set(err, ERR_DENIED, "only admins of this server may use %s", cmd->name);
+}
+
+int command_again(struct command_ctx *c, struct err *err)
+{
+    struct user now;
+
+    if ((c->key != NULL && keys_still(c->store, c->key, err) != 0) || users_get_id(c->store, c->user.id, &now, err) != 0)
+        return -1;
+    c->user.admin = c->user.admin && now.admin;
+    c->user.may_create = c->user.may_create && now.may_create;
+    user_release(&now);
+    if (c->app.name != NULL)
+        return role_ask(c, err);
+    return admin_check(c, err);
+}
+
+int command_read_all(struct command_ctx *c, struct buf *b, struct err *err)
+{
+    return io_read_all(c->io, b, err) == 0 ? command_again(c, err) : -1;
 }
 
 /* Shows the help of one command; `help` itself is a command like others. */

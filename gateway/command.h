@@ -45,6 +45,7 @@ struct command_ctx {
     const struct conf *conf;
     struct store *store;
     struct user user;          /* who */
+    const struct key *key;     /* with which; NULL: slipway admin */
     char fingerprint[80];      /* of the key; "local" for slipway admin */
     char address[64];          /* from where; "local" */
     const char *verbs;         /* what a deploy key may do, separated by spaces; NULL: no deploy key */
@@ -107,6 +108,13 @@ int command_split(const char *line, size_t n, struct vec *ret, struct err *err);
 /* Finds and runs a command: parses --json, -a/--app and the app argument, checks permission (another's app is
  * ERR_NOT_FOUND), writes the audit row, prints the error. Returns the exit code. */
 int command_run(struct command_ctx *c, char *const *argv, int argc);
+
+/* Standard input may take its time: is all of it still allowed that was when the command began? The key, the role in c->app, and
+ * c->user's rights on the server, which it brings up to date. Who waits for input asks before it changes something. */
+int command_again(struct command_ctx *c, struct err *err);
+
+/* All of standard input, at most b's maximum, as io_read_all; and command_again. */
+int command_read_all(struct command_ctx *c, struct buf *b, struct err *err);
 
 /* Is the word in the list, whose words are separated by spaces (NULL: empty)? */
 bool command_verb_in(const char *list, const char *word);

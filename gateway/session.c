@@ -60,28 +60,12 @@ static void peer_name(int fd, char *address, size_t size, char *shown, size_t sh
     (void) snprintf(shown, shown_size, "%s %s", address, port);
 }
 
-/* The key may have been removed since the connection began, also with its user. */
-static int key_check(struct session *s, struct err *err)
-{
-    struct key now;
-    bool same;
-
-    if (keys_find(s->store, s->key->blob, s->key->blob_len, &now, err) < 0) {
-        if (err->code != ERR_NOT_FOUND)
-            return -1;
-        return err_set(err, ERR_DENIED, "your key was removed meanwhile; come with another one");
-    }
-    same = now.user_id == s->user->id && strcmp(now.user_name, s->user->name) == 0 && now.app_id == s->key->app_id;
-    key_release(&now);
-    return same ? 0 : err_set(err, ERR_DENIED, "your key is another user's by now; come with another one");
-}
-
 int session_app(struct session *s, const char *name, enum role need, struct app *ret, struct err *err)
 {
     enum role role = ROLE_NONE;
     struct app app;
 
-    if (key_check(s, err) < 0)
+    if (keys_still(s->store, s->key, err) < 0)
         return -1;
     if (apps_get(s->store, name, &app, err) < 0) {
         if (err->code == ERR_NOT_FOUND)
@@ -110,7 +94,7 @@ int session_may_create(struct session *s, struct err *err)
     struct user now;
     bool may;
 
-    if (key_check(s, err) < 0 || users_get_id(s->store, s->user->id, &now, err) < 0)
+    if (keys_still(s->store, s->key, err) < 0 || users_get_id(s->store, s->user->id, &now, err) < 0)
         return -1;
     may = s->user->bound_app == 0 && (now.admin || now.may_create);
     user_release(&now);
@@ -121,7 +105,7 @@ int session_may_create(struct session *s, struct err *err)
 static int run_command(struct session *s, struct request *r)
 {
     struct channel_io io;
-    struct command_ctx ctx = { .conf = s->conf, .store = s->store, .user = *s->user };
+    struct command_ctx ctx = { .conf = s->conf, .store = s->store, .user = *s->user, .key = s->key };
     int code;
 
     channel_io_init(&io, s->conn);

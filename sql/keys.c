@@ -127,6 +127,22 @@ int keys_find(struct store *s, const void *blob, size_t n, struct key *ret, stru
     return rc == 1 ? 0 : -1;
 }
 
+int keys_still(struct store *s, const struct key *k, struct err *err)
+{
+    struct key now;
+    bool same;
+
+    if (keys_find(s, k->blob, k->blob_len, &now, err) != 0) {
+        if (err->code != ERR_NOT_FOUND)
+            return -1;
+        return err_set(err, ERR_DENIED, "your key was removed meanwhile; come with another one");
+    }
+    /* By the name, too: a user's id may be given out again. */
+    same = now.user_id == k->user_id && strcmp(now.user_name, k->user_name) == 0 && now.app_id == k->app_id;
+    key_release(&now);
+    return same ? 0 : err_set(err, ERR_DENIED, "your key is for something else by now; come with another one");
+}
+
 int keys_used(struct store *s, int64_t id, struct err *err)
 {
     return store_exec(s, err, "UPDATE keys SET last_used_at = ? WHERE id = ?", "ii", store_now(), id);

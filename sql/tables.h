@@ -30,6 +30,8 @@ struct key_bounds { int64_t app_id; const char *verbs, *source; int64_t expires_
 int keys_add_bound(struct store *s, int64_t user_id, const char *name, const char *line,
                    const struct key_bounds *bounds, struct key *ret, struct err *err);
 int keys_find(struct store *s, const void *blob, size_t n, struct key *ret, struct err *err);
+/* 0 where a key that was found is still there and the same user's, with the same bounds to an app; ERR_DENIED where not. */
+int keys_still(struct store *s, const struct key *k, struct err *err);
 int keys_used(struct store *s, int64_t id, struct err *err);
 int keys_list(struct store *s, int64_t user_id /* 0: all */, struct key **ret, size_t *ret_n, struct err *err);
 /* By name or fingerprint. */

@@ -12,7 +12,7 @@ import tarfile
 import threading
 
 import harness
-from harness import Server, check, hello, new_app, new_key, new_name, ssh, ssh_argv, until
+from harness import Server, check, hello, new_app, new_key, new_name, new_user, ssh, ssh_argv, until
 
 
 class Relay:
@@ -66,9 +66,9 @@ class Relay:
             s.close()
 
 
-def begin(relay, words, half):
+def begin(relay, words, half, key=None):
     """A client whose command runs, and which has sent half of its input and waits for more."""
-    argv = ["LogLevel=DEBUG2" if a == "LogLevel=ERROR" else a for a in ssh_argv(port=relay.port)]
+    argv = ["LogLevel=DEBUG2" if a == "LogLevel=ERROR" else a for a in ssh_argv(key, port=relay.port)]
     p = subprocess.Popen([*argv, f"git@{harness.HOST}", *words], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
                          stderr=subprocess.PIPE, start_new_session=True)
     for line in p.stderr:
@@ -164,6 +164,37 @@ def test_half_read():
             before = state(app)
             check(ssh(*words, stdin=half))
             assert state(app) != before, words
+
+
+def test_taken_away():
+    """who has the role, the key or the right when the input begins, and not when it ends, changes nothing"""
+    def shown():
+        return [check(ssh(*words, "--json")).out for words in (
+            ("apps:info", app), ("apps:list",), ("config:list", app), ("releases", app), ("builds:list", app))]
+
+    def goes_on(words, half, key, meanwhile, code):
+        before, relay = shown(), Relay()
+        p = begin(relay, words, half, key)
+        meanwhile()
+        p.stdin.close()
+        assert p.wait(30) == code, words
+        relay.close()
+        assert shown() == before, words
+
+    with Server():
+        app = new_app().app
+        for words, half in cases(app):
+            name = new_name("u")
+            key = new_user(name, "--create")
+            check(ssh("access:grant", app, name, "own"))
+            goes_on(words, half, key, lambda: check(ssh("keys:remove", name, "--user", name)), 3)
+            assert check(ssh("keys:list", "--user", name, "--json")).json() == []
+            key = new_key(new_name("k"))
+            check(ssh("keys:add", "--user", name, stdin=key.with_suffix(".pub").read_bytes()))
+            if app in words:
+                goes_on(words, half, key, lambda: check(ssh("access:revoke", app, name)), 4)
+            elif "apps:import" in words:
+                goes_on(words, half, key, lambda: check(ssh("users:set", name, "user")), 3)
 
 
 harness.main(globals())

@@ -39,6 +39,10 @@ static long desk_read(struct command_io *io, void *data, size_t max)
     size_t n = here->input_len < max ? here->input_len : max;
 
     (void) io;
+    if (here->meanwhile != NULL) {
+        here->meanwhile(here);
+        here->meanwhile = NULL;
+    }
     if (here->gone)
         return -1;
     if (n == 0)

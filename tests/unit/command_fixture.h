@@ -20,6 +20,7 @@ struct desk {
     bool fail_down;           /* because a part did not answer */
     const char *verbs;        /* the person comes with a deploy key that may do these */
     int64_t bound_app;        /* of this app; 0: with a key of their own */
+    void (*meanwhile)(struct desk *d); /* happens while standard input is read; NULL: nothing */
     bool gone;                /* the person went away */
     bool removes;             /* what apps leave on a target goes when somebody waits for it */
     pid_t deployer;           /* answers on run/deployer.sock; 0: nobody does */

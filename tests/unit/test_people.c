@@ -45,7 +45,7 @@ static void test_users(void **state)
 static void test_keys(void **state)
 {
     struct fixture *f = *state;
-    struct key k, found, *v = NULL;
+    struct key k, found, other, *v = NULL;
     size_t n = 0;
 
     OK(keys_add(f->store, f->bert, NULL, key_line, &k, &err));
@@ -59,7 +59,8 @@ static void test_keys(void **state)
     OK(keys_find(f->store, k.blob, k.blob_len, &found, &err));
     assert_int_equal(found.id, k.id);
     assert_int_equal(found.last_used_at, 0);
-    key_release(&found);
+    other = found;
+    OK(keys_still(f->store, &k, &err));
     OK(keys_used(f->store, k.id, &err));
     OK(keys_list(f->store, f->bert, &v, &n, &err));
     assert_int_equal(n, 1);
@@ -68,8 +69,13 @@ static void test_keys(void **state)
     free(v);
     REFUSED(ERR_NOT_FOUND, "no key", keys_remove(f->store, f->anna, "test@laptop", &err));
     OK(keys_remove(f->store, f->bert, k.fingerprint, &err));
+    REFUSED(ERR_DENIED, "removed meanwhile", keys_still(f->store, &k, &err));
     REFUSED(ERR_NOT_FOUND, "not known", keys_find(f->store, k.blob, k.blob_len, &found, &err));
     key_release(&k);
+    OK(keys_add(f->store, f->anna, NULL, key_line, NULL, &err));
+    REFUSED(ERR_DENIED, "something else", keys_still(f->store, &other, &err));
+    OK(keys_remove(f->store, f->anna, "test@laptop", &err));
+    key_release(&other);
     OK(keys_add(f->store, f->bert, "laptop", key_line, NULL, &err));
     OK(keys_list(f->store, 0, &v, &n, &err));
     assert_int_equal(n, 1);

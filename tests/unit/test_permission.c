@@ -198,12 +198,57 @@ static void test_allowed(void **state)
     }
 }
 
+static void role_goes(struct desk *d)
+{
+    struct user u;
+
+    OK(users_get(d->f->store, "owner", &u, &err));
+    OK(access_revoke(d->f->store, d->f->shop, u.id, &err));
+    user_release(&u);
+}
+
+static void rights_go(struct desk *d)
+{
+    OK(users_set(d->f->store, "admin", false, false, &err));
+}
+
+/* Who had a role when a command began, and none any more when its input is there, changes nothing. */
+static void test_input_waits(void **state)
+{
+    static const struct { const char *line, *input; } asked[] = {
+        { "config:set shop A=@-", "1" }, { "config:import shop", "A=1\n" }, { "apps:apply shop", "{\"slipway\": 1}" },
+    };
+    static const char key[] =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC73Zra08QV7GeKy+k7XfVbq7Zabshvif+0VQiHiwpH1 test@laptop\n";
+    struct desk *d = *state;
+
+    people_add(d);
+    for (size_t i = 0; i < countof(asked); i++) {
+        desk_expect(d, "anna", "access:grant shop owner own", 0, NULL);
+        d->meanwhile = role_goes;
+        d->input = asked[i].input;
+        desk_expect(d, "owner", asked[i].line, ERR_NOT_FOUND, "app shop not found");
+        desk_expect(d, "anna", "config:keys shop --json", 0, "[]");
+    }
+    OK(users_add(d->f->store, "admin", true, true, NULL, &err));
+    d->meanwhile = rights_go;
+    d->input = key;
+    desk_expect(d, "admin", "keys:add --user viewer", ERR_DENIED, "only admins");
+    desk_expect(d, "anna", "keys:list --all --json", 0, "[]");
+    OK(users_set(d->f->store, "admin", true, true, &err));
+    d->meanwhile = rights_go;
+    d->input = "{\"slipway\": 1}";
+    desk_expect(d, "admin", "apps:import newapp", ERR_DENIED, "you may not create apps here");
+    desk_expect(d, "anna", "apps:info newapp", ERR_NOT_FOUND, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_matrix, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_admin_only, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_same_words, desk_setup, desk_teardown),
+        cmocka_unit_test_setup_teardown(test_input_waits, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_allowed, desk_setup, desk_teardown),
     };
 
