@@ -100,7 +100,7 @@ int cmd_certs_add(struct command_ctx *c, char *const *argv, int argc, struct err
     if (certs_possible(c, app_target(c, &c->app), err) != 0)
         return -1;
     buf_init(&input, INPUT_MAX);
-    rc = io_read_all(c->io, &input, err);
+    rc = command_read_all(c, &input, err);
     if (rc == 0 && certificate_read(buf_str(&input), buf_len(&input), store_now(), &v, err) != 0)
         rc = err_wrap(err, "nothing was changed: certificates and private key come on standard input, as PEM");
     if (input.data != NULL)

@@ -38,7 +38,7 @@ enum { IO_FD = 1, IO_INPUT = 2, IO_RESIZE = 4, IO_GONE = 8 };
 
 int io_outf(struct command_io *io, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int io_errf(struct command_io *io, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* All of standard input, at most b's maximum; more is ERR_USAGE. */
+/* All of standard input, at most b's maximum; more is ERR_USAGE. Commands call command_read_all. */
 int io_read_all(struct command_io *io, struct buf *b, struct err *err);
 
 struct command_ctx {
