@@ -103,6 +103,7 @@ int stream_request_read(const json_t *doc, struct stream_request *ret, struct er
     r.since_s = since;
     r.version = version;
     r.follow = json_bool(doc, "follow", 0);
+    r.router = json_bool(doc, "router", 0);
     r.on = json_bool(doc, "on", 0);
     r.doc = doc;
     *ret = r;
@@ -221,8 +222,13 @@ static int serve_logs(struct stream *s, const struct target_ops *ops, struct tar
                              .since_s = r->since_s, .follow = r->follow };
     struct target_stream io = { .fd = s->fd };
 
+    if (r->router && ops->requests == NULL)
+        return err_set(err, ERR_FAILED, "%s shows no router's lines: %s; let %s print its requests, and see them with: "
+                       "logs %s -p web", ops->name, ops->says[TRAIT_ROUTER].how, s->app.name, s->app.name);
     if (r->follow)
         (void) setpriority(PRIO_PROCESS, 0, FOLLOW_NICE);
+    if (r->router)
+        return ops->requests(t, &s->app, &q, &io, err);
     return r->follow ? logs_share(s, ops, t, &q, &io, err) : ops->logs(t, &s->app, &q, &io, err);
 }
 

@@ -12,7 +12,7 @@
 /* Reads one IPC_REQUEST from fd (a stream socket to a session), serves it, and ends with IPC_RESULT. The
  * session has checked the person's permission. The operations:
  *   {"op": "list", "app_id": N, "target"}    instances as one JSON array
- *   {"op": "logs", "app_id": N, "process", "instance", "tail", "since", "follow"}
+ *   {"op": "logs", "app_id": N, "process", "instance", "tail", "since", "follow", "router"}
  *   {"op": "follow", "app_id": N, "target"}  from another stream: be the app's reader of logs (deployer/log_join.h)
  *   {"op": "restart", "app_id": N, "process"}
  *   {"op": "config", "app_id": N, "version", "names"}   opened values of the run scope as one JSON object
@@ -33,6 +33,7 @@ struct stream_request {
     int tail;                       /* -1: all */
     int64_t since_s;                /* 0: no limit */
     bool follow, on;
+    bool router;                    /* what came to the app's address, instead of what it prints */
     int64_t version;
     const json_t *names;            /* array of strings; NULL: all */
     const json_t *doc;              /* for stream_run_read and stream_plan_read */

@@ -23,6 +23,7 @@ const char *target_trait_text(enum target_trait t)
         [TRAIT_RESTART] = "Processes come back after a crash or a reboot",
         [TRAIT_COMMAND] = "The release command",
         [TRAIT_LOGS] = "`logs`",
+        [TRAIT_ROUTER] = "What comes to the app's address (`logs -p router`)",
         [TRAIT_RUN] = "One-off commands (`run`, `run:detached`)",
         [TRAIT_EXEC] = "`enter`",
         [TRAIT_CHECKS] = "Health checks (`healthchecks` in app.json)",

@@ -120,8 +120,8 @@ struct target_one_off {
 
 /* What people ask of a target before they choose one, or move. */
 enum target_trait {
-    TRAIT_MACHINES, TRAIT_ADDRESS, TRAIT_DOMAINS, TRAIT_HTTPS, TRAIT_ROLLOUT, TRAIT_RESTART, TRAIT_COMMAND, TRAIT_LOGS, TRAIT_RUN,
-    TRAIT_EXEC, TRAIT_CHECKS, TRAIT_CRON, TRAIT_LIMITS, TRAIT_REQUESTS, TRAIT_PIDS, TRAIT_READ_ONLY,
+    TRAIT_MACHINES, TRAIT_ADDRESS, TRAIT_DOMAINS, TRAIT_HTTPS, TRAIT_ROLLOUT, TRAIT_RESTART, TRAIT_COMMAND, TRAIT_LOGS, TRAIT_ROUTER,
+    TRAIT_RUN, TRAIT_EXEC, TRAIT_CHECKS, TRAIT_CRON, TRAIT_LIMITS, TRAIT_REQUESTS, TRAIT_PIDS, TRAIT_READ_ONLY,
     TRAIT_MAINTENANCE, TRAITS,
 };
 
@@ -186,6 +186,10 @@ struct target_ops {
 
     /* What follows may be NULL: the target can't do it. */
 
+    /* Writes what the router has seen of the app, as IPC_STDOUT frames of "2026-01-02T03:04:05Z router at=info …\n"; follows
+     * for itself. */
+    int (*requests)(struct target *t, const struct app *app, const struct target_logs *q,
+                    const struct target_stream *io, struct err *err);
     /* Runs a command with the release's image and config: frames as in base/ipc.h, from a stream whose request was
      * read. 0 when it has ended: *ret_exit is its exit code, and nothing of it is left; where the session goes away
      * it is ended. Detached: 0 once it is on its way. *ret_name is the caller's, NULL where it never got one. */

@@ -108,8 +108,7 @@ static int other_source(struct command_ctx *c, const char *type, const struct re
     else if (strcmp(type, "release") == 0)
         *ret = LOGS_RELEASES;
     else if (strcmp(type, "router") == 0)
-        return err_set(err, ERR_USAGE, "what the router sees is not kept, on no target; let %s print its requests, "
-                       "and see them with: logs %s -p web", c->app.name, c->app.name);
+        *ret = LOGS_ROUTER;
     else if (live != NULL)
         return ps_type_unknown(c, type, live, err);
     return 0;
@@ -157,14 +156,17 @@ int cmd_logs(struct command_ctx *c, char *const *argv, int argc, struct err *err
         return -1;
     if (process != NULL && process_check(c, process, &source, err) != 0)
         return -1;
-    if (source != LOGS_PROCESSES)
+    if (source == LOGS_BUILDS || source == LOGS_RELEASES)
         return logs_output(c, source, lines, since, follow, err);
     if (c->app.live_release_id == 0)
         return err_set(err, ERR_FAILED, "%s has no live release yet; the output of builds: builds:output %s",
                        c->app.name, c->app.name);
     if (follow)
         (void) setpriority(PRIO_PROCESS, 0, FOLLOW_NICE);
-    q = json_pack("{s:s, s:I, s:o, s:o, s:I, s:I, s:b}", "op", "logs", "app_id", (json_int_t) c->app.id, "process",
+    if (source == LOGS_ROUTER)
+        process = NULL;
+    q = json_pack("{s:s, s:I, s:b, s:o, s:o, s:I, s:I, s:b}", "op", "logs", "app_id", (json_int_t) c->app.id, "router",
+                  (int) (source == LOGS_ROUTER), "process",
                   show_json_text(instance ? NULL : process), "instance", show_json_text(instance ? process : NULL),
                   "tail", (json_int_t) lines, "since", (json_int_t) since, "follow", (int) follow);
     buf_init(&v.out, 8 << 20); /* a frame of 64 KiB, with colours or as JSON */

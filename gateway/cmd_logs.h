@@ -10,7 +10,7 @@
 int logs_color(const char *name, size_t n);
 
 /* Whose output, beside that of processes. */
-enum logs_source { LOGS_PROCESSES, LOGS_BUILDS, LOGS_RELEASES };
+enum logs_source { LOGS_PROCESSES, LOGS_BUILDS, LOGS_RELEASES, LOGS_ROUTER };
 
 /* What builds or releases have printed, in the order in which they were made, each line behind "build.57" or
  * "release.v9" (--json: "time" is null): the last `lines` lines (-1: all) of those of the last since_s seconds (0: no

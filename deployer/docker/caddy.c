@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "deployer/docker/requests.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -64,7 +65,7 @@ int router_main(const struct conf *c)
     cleanup_free char *home = conf_state_path(c, "run/docker");
     struct err err = ERR_INIT;
 
-    if (router_prepare(c, &err) < 0 || lock_take(lock, &err) < 0 || router_prepare(c, &err) < 0) {
+    if (router_prepare(c, &err) < 0 || requests_prepare(c, &err) < 0 || lock_take(lock, &err) < 0 || router_prepare(c, &err) < 0) {
         log_error("%s", err.msg);
         return (int) err.code;
     }

@@ -121,6 +121,8 @@ int docker_plan(struct target *t, const struct target_release *r, const struct i
                 json_t **ret, struct err *err);
 int docker_logs(struct target *t, const struct app *app, const struct target_logs *q,
                 const struct target_stream *io, struct err *err);
+int docker_requests(struct target *t, const struct app *app, const struct target_logs *q,
+                    const struct target_stream *io, struct err *err);
 int docker_follow(struct target *t, const struct app *app, struct log_fan *fan, struct err *err);
 int docker_check(struct target *t, target_say_fn *say, void *say_arg, struct err *err);
 

@@ -20,6 +20,7 @@ deployer_libdeployer_a_SOURCES += \
     deployer/docker/plan.c deployer/docker/plan.h \
     deployer/docker/quantity.c deployer/docker/quantity.h \
     deployer/docker/reconcile.c deployer/docker/reconcile.h \
+    deployer/docker/requests.c deployer/docker/requests.h \
     deployer/docker/retire.c deployer/docker/retirees.c \
     deployer/docker/router.c deployer/docker/router.h deployer/docker/router_config.c \
     deployer/docker/run.c deployer/docker/runs.c deployer/docker/runs.h \

@@ -29,7 +29,7 @@
 #define ANSWER_MS 10000      /* a change takes milliseconds */
 #define LISTEN_AGAIN_MS 100  /* between the socket's appearance and its listening lies an instant without an event */
 
-static const char *const folders[] = { "run/docker", "run/docker/routes", "run/docker/sets",
+static const char *const folders[] = { "run/docker", "run/docker/routes", "run/docker/sets", "run/docker/requests",
                                        "run/docker/maintenance", "run/docker/certs" };
 
 static int folders_make(const struct conf *c, struct err *err)

@@ -8,6 +8,7 @@
  *   STATE/run/docker/routes/APP     one app's part (struct route as JSON)
  *   STATE/run/docker/sets/APP.N     where it is there, set N is live; the highest counts; none: set 0
  *   STATE/run/docker/certs/APP.HASH  its own certificate, with the private key
+ *   STATE/run/docker/requests/      what came to the apps' addresses (requests.h)
  *   STATE/run/docker/maintenance/APP  where it is there, the app's address shows the maintenance page
  *
  * Source: caddyserver.com/docs/json, "http.handlers.reverse_proxy", "http.matchers.file", caddyserver.com/docs/api. */

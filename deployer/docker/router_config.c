@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "deployer/docker/requests.h"
 #include "sql/tables.h"
 
 #include <stdlib.h>
@@ -224,9 +225,11 @@ json_t *router_render(const struct conf *c, const struct route *v, size_t n)
 
     for (size_t i = 0; i < n; i++)
         json_array_append_new(routes, app_route(c, &v[i]));
-    json_array_append_new(routes, json_pack("{s:[o]}", "handle", static_page(404, PAGE_NO_APP)));
-    server = json_pack("{s:[o], s:o}", "listen", listen_address(c, c->router_tls ? c->https_port : c->http_port),
-                       "routes", routes);
+    /* What asks for no app is in no app's log; the member has another name before Caddy 2.8. */
+    json_array_append_new(routes, json_pack("{s:[{s:s, s:b, s:b}, o]}", "handle", "handler", "vars", "log_skip", 1,
+                                            "skip_log", 1, static_page(404, PAGE_NO_APP)));
+    server = json_pack("{s:{}, s:[o], s:o}", "logs", "listen",
+                       listen_address(c, c->router_tls ? c->https_port : c->http_port), "routes", routes);
     json_object_set_new(server, "automatic_https", json_pack("{s:b}", c->router_tls ? "disable_redirects" : "disable", 1));
     http = json_pack("{s:I, s:I, s:{s:o}}", "http_port", (json_int_t) c->http_port, "https_port",
                      (json_int_t) c->https_port, "servers", "apps", server);
@@ -235,9 +238,10 @@ json_t *router_render(const struct conf *c, const struct route *v, size_t n)
         json_object_set_new(json_object_get(http, "servers"), "redirect", redirect_server(c));
         tls_add(c, v, n, apps);
     }
-    return json_pack("{s:{s:o, s:[s], s:{s:b}}, s:{s:{s:{s:s}}}, s:{s:s, s:s}, s:o}", "admin", "listen",
+    return json_pack("{s:{s:o, s:[s], s:{s:b}}, s:{s:{s:{s:s, s:[s]}, s:o}}, s:{s:s, s:s}, s:o}", "admin", "listen",
                      json_sprintf("unix/%s", admin), "origins", "localhost", "config", "persist", 0, "logging", "logs",
-                     "default", "level", "WARN", "storage", "module", "file_system", "root", data, "apps", apps);
+                     "default", "level", "WARN", "exclude", "http.log.access", "requests", requests_log(c), "storage",
+                     "module", "file_system", "root", data, "apps", apps);
 }
 
 char *router_url(const struct conf *c, const char *name)

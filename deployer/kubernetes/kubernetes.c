@@ -76,6 +76,7 @@ const struct target_ops target_kubernetes = {
         [TRAIT_RESTART] = { true, "also on other machines, when one is lost" },
         [TRAIT_COMMAND] = { true, "" },
         [TRAIT_LOGS] = { true, "as long as the nodes keep them" },
+        [TRAIT_ROUTER] = { false, "what answers there belongs to the cluster, and has a log of its own" },
         [TRAIT_RUN] = { true, "" },
         [TRAIT_EXEC] = { true, "" },
         [TRAIT_CHECKS] = { true, "startup, readiness and liveness of all processes, also by a command, all the time" },

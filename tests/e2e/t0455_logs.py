@@ -222,7 +222,6 @@ def test_builds_and_releases():
     name = names[-1].partition(".")[0] + "." + str(check(ssh("builds:list", app, "--json")).json()[0]["id"])
     until(lambda: [f"{name} {line}" for line in shown] == builds.path.read_text().splitlines()[1:])
     builds.stop(), releases.stop()
-    has(check(ssh("logs", app, "-p", "router"), 2), "not kept")
 
 
 def test_release_command():
@@ -237,6 +236,31 @@ def test_release_command():
     until(lambda: check(ssh("logs", one.app, "-n", "300")).out)
     shown = check(ssh("logs", one.app, "-n", "300")).out
     assert "the word is" not in shown and value not in shown, shown
+
+
+def test_router():
+    """logs -p router: what came to the app's address on Docker, without what follows the path's ?; on Kubernetes, why there is none"""
+    one, other = new_app("one"), new_app("other")
+    app = one.app
+    if ENV["SLIPWAY_TARGET"] != "docker":
+        has(check(ssh("logs", app, "-p", "router"), 1), "kubernetes shows no router's lines", "has a log of its own")
+        return
+    f = Follower(app, "-t", "-n", "0", "-p", "router")
+    get(url(other.app) + "/of-another")
+    get(url(app) + "/seen?token=a-word-that-nobody-sees")
+    until(lambda: "/seen" in ssh("logs", app, "-p", "router").out)
+    row = check(ssh("logs", app, "-p", "router")).out.splitlines()[-1]
+    host = url(app).split("//")[1].split(":")[0]
+    assert re.fullmatch(r'\S+ router at=info method=GET path="/seen" host=%s fwd="127\.0\.0\.1" service=\d+ms status=200 '
+                        r'bytes=\d+ protocol=http' % re.escape(host), row), row
+    assert all(" router " in line and host in line for line in ssh("logs", app, "-p", "router").out.splitlines())
+    assert check(ssh("logs", app, "-p", "router", "-n", "1")).out.splitlines() == [row]
+    assert check(ssh("logs", app, "-p", "router", "-n", "1", "--json")).json()["process"] == "router"
+    get(url(app) + "/later")
+    until(lambda: 'path="/later"' in f.path.read_text())
+    f.stop()
+    with open(f"{ENV['SLIPWAY_STATE']}/run/docker/requests/requests.log") as kept:
+        assert "a-word-that-nobody-sees" not in kept.read()
 
 
 def pss(pid):

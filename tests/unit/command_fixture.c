@@ -270,6 +270,8 @@ static void answer(const char *state, struct store *s, int fd)
     if (strcmp(op, "list") == 0) {
         (void) ipc_write(fd, IPC_STDOUT, list, 10, NULL); /* in two frames */
         (void) ipc_write(fd, IPC_STDOUT, list + 10, strlen(list) - 10, NULL);
+    } else if (strcmp(op, "logs") == 0 && json_bool(q, "router", 0)) {
+        (void) ipc_write(fd, IPC_STDOUT, "2026-01-02T03:04:05Z router at=info\n", 36, NULL);
     } else if (strcmp(op, "logs") == 0) {
         (void) ipc_write(fd, IPC_STDOUT, lines, strlen(lines), NULL);
     } else if (strcmp(op, "restart") == 0 && strcmp(json_str(q, "process", ""), "worker") == 0) {

@@ -5,6 +5,7 @@
 #include "base/path.h"
 #include "deployer/docker/container.h"
 #include "deployer/docker/quantity.h"
+#include "deployer/docker/requests.h"
 #include "deployer/docker/router.h"
 #include "deployer/docker/shown.h"
 
@@ -259,6 +260,37 @@ static void test_subnet(void **state)
     assert_false(subnet_pick(&range, used, 3, &s));
 }
 
+static void request_is(const char *line, const struct vec *hosts, const char *expected)
+{
+    cleanup_free char *text = requests_line(line, strlen(line), hosts);
+
+    if (expected == NULL)
+        assert_null(text);
+    else
+        assert_string_equal(text, expected);
+}
+
+/* A line of Caddy's log of requests. */
+static void test_request(void **state)
+{
+    cleanup_vec struct vec hosts = VEC_INIT;
+
+    (void) state;
+    vec_addl(&hosts, "shop.localhost", "example.com", NULL);
+    request_is("{\"ts\":1795857450.483264,\"request\":{\"remote_ip\":\"127.0.0.1\",\"method\":\"GET\","
+               "\"host\":\"Shop.localhost:8080\",\"uri\":\"/a \\\"b\\n\"},\"duration\":0.0126,\"size\":6,"
+               "\"status\":200}", &hosts,
+               "2026-11-28T09:17:30Z at=info method=GET path=\"/a \\\"b\\n\" host=Shop.localhost fwd=\"127.0.0.1\" "
+               "service=13ms status=200 bytes=6 protocol=http");
+    request_is("{\"ts\":1,\"request\":{\"host\":\"example.com\",\"tls\":{}}}", &hosts,
+               "1970-01-01T00:00:01Z at=info method=- path=\"\" host=example.com fwd=\"\" service=0ms status=0 bytes=0 "
+               "protocol=https");
+    request_is("{\"ts\":1,\"request\":{\"host\":\"shop.localhost.example.com\"}}", &hosts, NULL);
+    request_is("{\"ts\":1,\"request\":{\"host\":\"\"}}", &hosts, NULL);
+    request_is("{\"ts\":1,\"request\":[]}", &hosts, NULL);
+    request_is("{\"ts\":1,\"request\":{\"host\":\"exam", &hosts, NULL); /* the last of a full disk */
+}
+
 static void test_router(void **state)
 {
     struct fixture *f = *state;
@@ -415,7 +447,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_golden), TEST(test_template), TEST(test_value), TEST(test_names), TEST(test_read),
-        TEST(test_quantity), TEST(test_limits), TEST(test_subnet), TEST(test_router), TEST(test_switch),
+        TEST(test_quantity), TEST(test_limits), TEST(test_subnet), TEST(test_router), TEST(test_request), TEST(test_switch),
         TEST(test_status), TEST(test_shown),
     };
 

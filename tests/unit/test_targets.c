@@ -54,6 +54,7 @@ static void test_says(void **state)
         assert_int_equal(ops->says[TRAIT_MAINTENANCE].can, ops->maintenance != NULL);
         assert_int_equal(ops->says[TRAIT_COMMAND].can, ops->release_command != NULL);
         assert_int_equal(ops->says[TRAIT_LOGS].can, ops->logs != NULL);
+        assert_int_equal(ops->says[TRAIT_ROUTER].can, ops->requests != NULL);
     }
     assert_null(target_find("moon"));
     for (const char *const *name = conf_targets; *name != NULL; name++)
