@@ -56,6 +56,8 @@ const struct conf_setting conf_settings[] = {
       "Size of one file." },
     { "git", "max_depth", CONF_INT, AT(max_depth), "64", NULL, 1, 1000,
       "Folders within folders in a pushed tree." },
+    { "git", "max_image", CONF_SIZE, AT(max_image), "4G", NULL, 64 * K, 1024 * G,
+      "Size of the files in an archive that git:load-image takes, unpacked. It is kept in the state folder until the image is published." },
     { "git", "index_memory", CONF_SIZE, AT(index_memory), "1G", NULL, 64 * M, 1024 * G,
       "Address space of the git processes that check a push." },
     { "git", "index_time", CONF_TIME, AT(index_time), "10m", NULL, S, DAY,

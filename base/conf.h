@@ -45,6 +45,7 @@ struct conf {
     long long max_tree;       /* bytes of all files of a pushed tree */
     long long max_file;       /* bytes of one blob */
     long long max_depth;      /* folders below one another */
+    long long max_image;      /* bytes of an image archive's files */
     long long index_memory;   /* RLIMIT_AS of git index-pack */
     long long index_time;
     char *deploy_branch;      /* of new apps */

@@ -2,13 +2,13 @@
 
 #include "base/oci.h"
 
+#include "base/image_file.h"
 #include "base/json.h"
 #include "base/mem.h"
 
 #include <string.h>
 
 #define MANIFEST_MAX (4 * 1024 * 1024) /* what registries must take, "Pushing manifests" of the specification */
-#define CONFIG_MAX (8 * 1024 * 1024)   /* a buildpack's labels are tens of KiB; nothing sane comes near */
 
 #define OCI_INDEX "application/vnd.oci.image.index.v1+json"
 #define OCI_MANIFEST "application/vnd.oci.image.manifest.v1+json"
@@ -249,7 +249,7 @@ int oci_image_config(struct oci *o, const char *repository, const char *ref, jso
     const char *digest;
     int rc = -1;
 
-    buf_init(&text, CONFIG_MAX);
+    buf_init(&text, IMAGE_CONFIG_MAX);
     if (oci_manifest_get(o, repository, ref, &m, err) < 0)
         return -1;
     if (ret_digest != NULL)

@@ -43,6 +43,11 @@ static int archive_run(const struct conf *c)
     return archive_main(c, ARCHIVE_RESULT_FD);
 }
 
+static int image_run(const struct conf *c)
+{
+    return image_archive_main(c, ARCHIVE_RESULT_FD);
+}
+
 static int stream_run(const struct conf *c)
 {
     return stream_main(c, ROLE_FD);
@@ -83,6 +88,7 @@ const struct role_row roles[] = {
     { .name = "listener", .user = USER_GIT, .at_start = true, .run = listener_run },
     { .name = "session", .user = USER_GIT, .run = session_run },
     { .name = "archive", .user = USER_GIT, .run = archive_run },
+    { .name = "image", .user = USER_GIT, .run = image_run },
     { .name = "builder", .user = USER_BUILD, .registry = true, .engine = true, .at_start = true,
       .run = builder_main },
     { .name = "build", .user = USER_BUILD, .registry = true, .engine = true, .run = build_worker_main },

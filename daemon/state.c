@@ -27,6 +27,7 @@ const struct state_entry state_entries[] = {
     { "logs", true, 02750, OWNER_ROOT, GROUP_ALL },
     { "logs/builds", true, 02770, OWNER_ROOT, GROUP_ALL },
     { "logs/releases", true, 02770, OWNER_ROOT, GROUP_ALL },
+    { "images", true, 02770, USER_GIT, USER_DEPLOY }, /* a session writes, a release worker reads and removes */
     { "spool", true, 02750, USER_BUILD, USER_BUILD },
     { "run", true, 03770, OWNER_ROOT, GROUP_ALL },
     { "keys/ssh_host_ed25519_key", false, 0400, USER_GIT, USER_GIT },

@@ -2,6 +2,7 @@
 
 #include "deployer/blob.h"
 
+#include "base/image_file.h"
 #include "base/loop.h"
 #include "base/mem.h"
 
@@ -26,6 +27,7 @@ struct transfer {
     const struct blob *blob;    /* NULL: the place is free */
     enum phase phase;
     int tries, logins;
+    int restarts;               /* of the whole blob */
     uint64_t again_at;          /* loop_now; nothing is started before */
     struct http_call *call;     /* HEAD, POST, PATCH, GET or PUT to the destination */
     struct http_response answer;
@@ -104,7 +106,7 @@ static int start_head(struct transfer *t, struct err *err)
 static int start_upload(struct transfer *t, struct err *err)
 {
     const struct blob_copy *c = t->copy;
-    cleanup_free char *url = NULL, *digest = http_escape(t->blob->digest), *from = http_escape(c->from_repository);
+    cleanup_free char *url = NULL, *digest = http_escape(t->blob->digest), *from = http_escape(c->mount ? c->from_repository : "");
     cleanup_vec struct vec headers = VEC_INIT;
     struct http_request q = { .method = "POST" };
 
@@ -174,8 +176,46 @@ static long on_upload(char *data, size_t n, void *arg)
     return (long) n;
 }
 
+/* The same from a file, without a window: it never has to be waited for. */
+static long on_upload_file(char *data, size_t n, void *arg)
+{
+    struct transfer *t = arg;
+    int64_t left = t->blob->size - t->sent;
+    char got[DIGEST_SIZE];
+    struct digest d;
+
+    if (t->chunk > 0 && t->chunk_left < left)
+        left = t->chunk_left;
+    if ((int64_t) n > left)
+        n = (size_t) left;
+    if (n == 0)
+        return 0;
+    if (image_file_bytes(t->copy->file, t->blob->offset + t->sent, data, n, NULL) < 0) {
+        t->wrong = true;
+        return -1;
+    }
+    if (t->sent + (int64_t) n > t->hashed) {
+        size_t again = (size_t) (t->hashed - t->sent);
+
+        digest_add(&t->digest, data + again, n - again);
+        t->hashed += (int64_t) (n - again);
+    }
+    t->ended = t->sent + (int64_t) n == t->blob->size;
+    d = t->digest;
+    if (t->ended)
+        digest_text(&d, got);
+    if (t->ended && strcmp(got, t->blob->digest) != 0) {
+        t->wrong = true;
+        return -1;
+    }
+    t->sent += (int64_t) n;
+    t->received = t->sent;
+    t->chunk_left -= t->chunk > 0 ? (int64_t) n : 0;
+    return (long) n;
+}
+
 /* The blob, or the rest of it from where the last GET was cut. */
-static int start_source(struct transfer *t, struct err *err)
+static int start_download(struct transfer *t, struct err *err)
 {
     const struct blob_copy *c = t->copy;
     cleanup_free char *url = oci_url(c->from, c->from_repository, "blobs/%s", t->blob->digest);
@@ -194,6 +234,11 @@ static int start_source(struct transfer *t, struct err *err)
     return t->down != NULL ? 0 : oci_down(c->from, err);
 }
 
+static int start_source(struct transfer *t, struct err *err)
+{
+    return t->copy->from != NULL ? start_download(t, err) : 0;
+}
+
 static char *commit_url(const struct transfer *t)
 {
     cleanup_free char *digest = http_escape(t->blob->digest);
@@ -205,7 +250,7 @@ static int start_whole(struct transfer *t, struct err *err)
 {
     cleanup_free char *url = commit_url(t);
     cleanup_vec struct vec headers = VEC_INIT;
-    struct http_request q = { .method = "PUT", .url = url, .read = on_upload, .read_arg = t,
+    struct http_request q = { .method = "PUT", .url = url, .read = t->copy->from != NULL ? on_upload : on_upload_file, .read_arg = t,
                               .read_len = t->blob->size, .timeout_ms = -1, .stall_ms = COMMIT_MS };
 
     vec_add(&headers, "Content-Type: application/octet-stream");
@@ -215,7 +260,7 @@ static int start_whole(struct transfer *t, struct err *err)
 static int start_chunk(struct transfer *t, struct err *err)
 {
     cleanup_vec struct vec headers = VEC_INIT;
-    struct http_request q = { .method = "PATCH", .url = t->location, .read = on_upload, .read_arg = t,
+    struct http_request q = { .method = "PATCH", .url = t->location, .read = t->copy->from != NULL ? on_upload : on_upload_file, .read_arg = t,
                               .timeout_ms = -1, .stall_ms = COMMIT_MS };
 
     q.read_len = t->blob->size - t->sent < t->chunk ? t->blob->size - t->sent : t->chunk;
@@ -276,7 +321,9 @@ static void wait_longer(struct transfer *t)
 /* 0 where the blob is tried again later (err is cleared), -1 where that can't help or was done often enough. */
 static int try_again(struct transfer *t, struct err *err)
 {
-    if (t->tries + 1 >= TRIES || err->code == ERR_DENIED || err->code == ERR_NOT_FOUND)
+    /* A blob of which chunks arrive, but never what its digest says, has its tries again with each chunk. */
+    if (t->tries + 1 >= TRIES || ++t->restarts >= TRIES || err->code == ERR_DENIED || err->code == ERR_NOT_FOUND ||
+        (t->copy->from == NULL && err->code == ERR_FAILED))
         return -1;
     transfer_stop(t);
     wait_longer(t);
@@ -477,6 +524,8 @@ static int step_calls(struct transfer *t, struct err *err)
     }
     if (t->call != NULL && (rc = http_done(t->call, err)) != 0) {
         t->call = NULL;
+        if (rc < 0 && t->copy->from == NULL && t->wrong)
+            return err_set(err, ERR_FAILED, "the file of the image is damaged on this server: %s; send it again", t->blob->digest);
         if (rc < 0) {
             (void) oci_down(t->copy->to, err);
             return err->code == ERR_DOWN ? ask_later(t, err) : -1;
@@ -491,8 +540,8 @@ static int step_calls(struct transfer *t, struct err *err)
             return start_ask(t, err);
         if (t->phase == PHASE_COMMIT && t->call == NULL && t->ended)
             return start_commit(t, err);
-        if ((t->phase == PHASE_STREAM || t->phase == PHASE_COMMIT) && t->down == NULL && !t->ended)
-            return start_source(t, err);
+        if ((t->phase == PHASE_STREAM || t->phase == PHASE_COMMIT) && t->copy->from != NULL && t->down == NULL && !t->ended)
+            return start_download(t, err);
     }
     pump(t);
     return 0;

@@ -1,4 +1,4 @@
-/* Copying blobs between two registries: the transfers in flight and their state. */
+/* Copying blobs between two registries, or from a file into one: the transfers in flight and their state. */
 #ifndef SLIPWAY_DEPLOYER_BLOB_H
 #define SLIPWAY_DEPLOYER_BLOB_H
 
@@ -12,11 +12,13 @@
 struct blob {
     char digest[DIGEST_SIZE];
     int64_t size;
+    int64_t offset;          /* in a file */
 };
 
 struct blob_copy {
-    struct oci *from, *to;   /* share a driver */
+    struct oci *from, *to;   /* share a driver; from NULL: the blobs are in a file */
     const char *from_repository, *to_repository;
+    int file;
     bool mount;              /* one host: ask the registry to take blobs from from_repository */
     const struct blob *v;
     size_t n;

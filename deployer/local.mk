@@ -19,7 +19,9 @@ deployer_libdeployer_a_SOURCES += \
     deployer/blob.c deployer/blob.h \
     deployer/config_open.c deployer/config_open.h \
     deployer/deployer.c deployer/deployer.h \
+    deployer/image_sweep.c deployer/image_sweep.h \
     deployer/mask.c deployer/mask.h \
+    deployer/process.c deployer/process.h \
     deployer/publish.c deployer/publish.h \
     deployer/pulse.c deployer/pulse.h \
     deployer/release.c deployer/release.h \

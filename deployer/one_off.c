@@ -11,7 +11,9 @@
 #include <string.h>
 
 #define RUN_DIGITS_MAX 11    /* of run.48213 */
-#define LAUNCHER "/cnb/lifecycle/launcher" /* Cloud Native Buildpacks, Platform Specification */
+/* Cloud Native Buildpacks, Platform Specification. Other images have no launcher. */
+#define LAUNCHER "/cnb/lifecycle/launcher"
+#define BY_LAUNCHER "if [ -x " LAUNCHER " ]; then exec " LAUNCHER " -- sh -c \"$0\" \"$@\"; fi; exec sh -c \"$0\" \"$@\""
 
 /* bash where the image has it, as on Heroku. */
 #define ANY_SHELL "if command -v bash >/dev/null 2>&1; then exec bash"
@@ -53,7 +55,7 @@ char *run_name(const char *number)
 
 void run_command(struct vec *ret, const char *first, char *const *argv, bool shell)
 {
-    vec_addl(ret, LAUNCHER, "--", "sh", "-c", NULL);
+    vec_addl(ret, "sh", "-c", BY_LAUNCHER, NULL);
     if (argv[0] == NULL)
         vec_addf(ret, "%s" ANY_SHELL "; fi; exec sh", first);
     else if (shell)

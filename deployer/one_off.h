@@ -33,7 +33,7 @@ char *run_owner(struct err *err);
 bool run_owner_is_dead(const char *owner);
 
 /* The container's command: argv exactly, or argv[0] as a line for a shell, or, without any, a shell alone. The
- * launcher sets the buildpacks' environment; a sh behind it runs `first` ("" or statements that end in ";"),
+ * launcher, where the image has it, sets the buildpacks' environment; a sh behind it runs `first` ("" or statements that end in ";"),
  * and gives the usual codes for a program that isn't there (127, 126). Appended to ret. */
 void run_command(struct vec *ret, const char *first, char *const *argv, bool shell);
 

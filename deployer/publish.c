@@ -2,13 +2,17 @@
 
 #include "deployer/publish.h"
 
+#include "base/image_file.h"
 #include "base/image_ref.h"
 #include "base/json.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include "deployer/blob.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MANIFESTS_MAX 64   /* of one index: platforms and attestations; more is no sane image */
 #define BLOBS_MAX 2000     /* overlay file systems end at 128 layers an image */
@@ -133,6 +137,54 @@ static void say_progress(void *arg, size_t done, int64_t copied)
     w->p->call->say(w->p->call->say_arg, line);
 }
 
+static void add_file_blobs(struct work *w, const struct image_file *f)
+{
+    w->blobs = xcalloc(f->n + 1, sizeof(*w->blobs));
+    for (size_t i = 0; i < f->n; i++) {
+        struct blob *b = &w->blobs[w->n_blobs++];
+
+        *b = (struct blob) { .size = f->v[i].size, .offset = f->v[i].offset };
+        memcpy(b->digest, f->v[i].digest, DIGEST_SIZE);
+    }
+}
+
+static int file_manifest(struct work *w, const struct image_file *f, struct err *err)
+{
+    cleanup_buf struct buf text;
+
+    buf_init(&text, f->manifest_len);
+    (void) buf_add(&text, f->manifest, f->manifest_len);
+    if (oci_manifest_read("of this server", w->p->digest, NULL, &text, &w->manifests[0], err) < 0)
+        return -1;
+    w->n_manifests = 1;
+    return 0;
+}
+
+static int copy_file(struct work *w, const char *tag, struct err *err)
+{
+    struct blob_copy c = { .to = w->target, .to_repository = w->to.repository, .progress = say_progress, .progress_arg = w };
+    cleanup_close int fd = open(w->p->image_file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    struct image_file f;
+    int rc;
+
+    if (fd < 0)
+        return errno == ENOENT ? err_set(err, ERR_FAILED, "the file of the image is gone from this server; send it again")
+                               : err_errno(err, "the file of the image can't be opened");
+    if (image_file_read(fd, &f, err) < 0)
+        return -1;
+    rc = file_manifest(w, &f, err);
+    if (rc == 0) {
+        add_file_blobs(w, &f);
+        c.file = fd;
+        c.v = w->blobs;
+        c.n = w->n_blobs;
+        w->said_at = loop_now();
+        rc = blob_copy_all(&c, err);
+    }
+    image_file_release(&f);
+    return rc == 0 ? oci_manifest_put(w->target, w->to.repository, tag, &w->manifests[0], err) : -1;
+}
+
 /* True where the release registry is the build registry, so that the image is there already. */
 static bool same_place(const struct work *w)
 {
@@ -167,7 +219,7 @@ static int publish(struct work *w, struct err *err)
     struct err why = ERR_INIT;
     int there = 0;
 
-    if (same_place(w))
+    if (same_place(w) && w->p->image_file == NULL)
         return oci_tag(w->target, w->to.repository, w->p->digest, tag, err);
     /* An image that a registry has is whole there: it refuses manifests whose blobs are missing. */
     there = oci_manifest_head(w->target, w->to.repository, w->p->digest, NULL, &why);
@@ -178,6 +230,8 @@ static int publish(struct work *w, struct err *err)
     }
     if (there == 0)
         return oci_tag(w->target, w->to.repository, w->p->digest, tag, err);
+    if (w->p->image_file != NULL)
+        return copy_file(w, tag, err);
     if (collect(w, w->p->digest, true, err) < 0 || copy_missing(w, err) < 0)
         return -1;
     return oci_manifest_put(w->target, w->to.repository, tag, &w->manifests[w->n_manifests - 1], err);

@@ -3,6 +3,7 @@
 #include "deployer/release_run.h"
 
 #include "base/buf.h"
+#include "base/image_file.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
@@ -116,6 +117,7 @@ int step_publish(struct run *r, struct err *err)
 {
     struct release *rel = r->release;
     cleanup_close int images = -1;
+    cleanup_free char *file = rel->image_file != NULL ? conf_state_path(r->w->conf, IMAGE_FILE_FOLDER "/%s", rel->image_file) : NULL;
     uint64_t start = loop_now();
     char *image = NULL;
     struct publish p;
@@ -126,6 +128,7 @@ int step_publish(struct run *r, struct err *err)
     images = images_hold(r->w->store, r->app.id, err);
     if (images < 0)
         return -1;
+    p.image_file = file;
     if (r->w->publish(&p, &image, err) < 0)
         return err_wrap(err, "the image can't be published");
     free(rel->image);

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "deployer/image_sweep.h"
 #include "deployer/pulse.h"
 #include "deployer/release.h"
 #include "deployer/remove.h"
@@ -54,6 +55,8 @@ static int do_release(struct worker *w, struct release *r, struct err *err)
     log_info("v%" PRId64 ": %s, attempt %d", r->version, r->description, r->attempts);
     pulse_begin(&w->pulse, r->id, r->cancel);
     rc = release_run(&rw, r, err);
+    if (r->image_file != NULL)
+        image_sweep(w->store);
     release_release(r);
     return rc;
 }
@@ -93,6 +96,7 @@ static int try_work(struct worker *w, bool *ret_remove_waits, int *ret_again_ms,
         return -1;
     if (rc == 1)
         return do_release(w, &r, err) < 0 ? -1 : 1;
+    image_sweep(w->store);
     rc = rotation_work(w->store, SEAL_RUN, &rotation, ret_again_ms, err);
     if (rc != 0)
         return rc;

@@ -6,12 +6,12 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/path.h"
-#include "base/role.h"
 #include "base/spawn.h"
 #include "gateway/deploy.h"
 #include "gateway/gateway.h"
 #include "gateway/gitprog.h"
 #include "gateway/quarantine.h"
+#include "gateway/reader.h"
 #include "gateway/refs.h"
 
 #include <dirent.h>
@@ -34,9 +34,8 @@ struct import {
     struct command_ctx *c;
     struct quarantine q;
     int spool;               /* the archive */
-    int to_git, from_git, git_err, from_archive;
-    pid_t git, archive;
-    int git_fd, archive_fd;  /* pidfds */
+    int to_git, from_git, git_err;
+    struct reader git, archive;
     uint64_t deadline;
 };
 
@@ -72,25 +71,15 @@ static int spool(struct import *m, struct err *err)
 
 /* --- the two programs */
 
-static int pipe_make(int *read_end, int *write_end, struct err *err)
-{
-    int p[2];
-
-    if (pipe2(p, O_CLOEXEC) < 0)
-        return err_errno(err, "cannot make a pipe");
-    *read_end = p[0];
-    *write_end = p[1];
-    return 0;
-}
-
 static int start_git(struct import *m, struct err *err)
 {
     cleanup_vec struct vec argv = VEC_INIT, env = VEC_INIT;
     cleanup_close int in = -1, out = -1, errors = -1;
     struct spawn s = SPAWN_INIT;
+    pid_t pid;
 
-    if (pipe_make(&in, &m->to_git, err) < 0 || pipe_make(&m->from_git, &out, err) < 0
-        || pipe_make(&m->git_err, &errors, err) < 0)
+    if (reader_pipe(&in, &m->to_git, err) < 0 || reader_pipe(&m->from_git, &out, err) < 0
+        || reader_pipe(&m->git_err, &errors, err) < 0)
         return -1;
     gitprog_argv(&argv);
     /* One pack, whatever its size; large files go through in pieces; nothing is compared with anything. */
@@ -106,70 +95,11 @@ static int start_git(struct import *m, struct err *err)
     s.fd_in = in;
     s.fd_out = out;
     s.fd_err = errors;
-    m->git = spawn_start(&s, &m->git_fd, err);
-    return m->git < 0 ? -1 : 0;
-}
-
-static int start_archive(struct import *m, struct err *err)
-{
-    cleanup_vec struct vec argv = VEC_INIT, env = VEC_INIT;
-    cleanup_close int result = -1;
-    struct spawn s = SPAWN_INIT;
-
-    if (pipe_make(&m->from_archive, &result, err) < 0)
+    pid = spawn_start(&s, &m->git.pidfd, err);
+    if (pid < 0)
         return -1;
-    role_argv(m->c->conf, "archive", &argv);
-    role_env(m->c->conf, &env);
-    gitprog_limit(&s, m->c->conf);
-    s.path = ROLE_PATH;
-    s.argv = vec_argv(&argv);
-    s.env = vec_argv(&env);
-    s.fd_in = m->spool;
-    s.fd_out = m->to_git;
-    s.fd_err = STDERR_FILENO;
-    s.fds[s.n_fds++] = (struct spawn_fd) { result, ARCHIVE_RESULT_FD };
-    /* A session has its settings from its listener, in a file that is open. */
-    if (m->c->conf->file != NULL && strcmp(m->c->conf->file, SESSION_CONF_PATH) == 0)
-        s.fds[s.n_fds++] = (struct spawn_fd) { SESSION_CONF_FD, SESSION_CONF_FD };
-    s.no_new_privileges = true;
-#ifdef SLIPWAY_SANITIZED
-    s.limit_memory = 0; /* AddressSanitizer reserves terabytes of address space */
-#endif
-    m->archive = spawn_start(&s, &m->archive_fd, err);
-    return m->archive < 0 ? -1 : 0;
-}
-
-/* Waits for a program's end, with the person's connection kept alive. */
-static int wait_for(struct import *m, pid_t *pid, int pidfd, struct spawn_result *ret, struct err *err)
-{
-    for (;;) {
-        uint64_t now = loop_now();
-        int bits;
-
-        if (now >= m->deadline)
-            return err_set(err, ERR_FAILED, "reading the archive took longer than %lld s (index_time)",
-                           m->c->conf->index_time / 1000);
-        bits = m->c->io->wait(m->c->io, pidfd, false, (int) (m->deadline - now));
-        if ((bits & IO_GONE) != 0)
-            return err_set(err, ERR_DOWN, "the peer has gone");
-        if ((bits & IO_FD) == 0)
-            continue;
-        if (spawn_wait(*pid, ret, err) < 0)
-            return -1;
-        *pid = 0;
-        return 0;
-    }
-}
-
-/* What a program that has ended left in a pipe. */
-static void read_rest(int fd, char *ret, size_t size)
-{
-    size_t at = 0;
-    ssize_t n = 0;
-
-    while (at + 1 < size && ((n = read(fd, ret + at, size - 1 - at)) > 0 || (n < 0 && errno == EINTR)))
-        at += n > 0 ? (size_t) n : 0;
-    ret[at] = '\0';
+    m->git.pid = pid;
+    return 0;
 }
 
 /* --- the commit */
@@ -236,7 +166,7 @@ static int git_failed(struct import *m, pid_t git, struct err *err)
     cleanup_buf struct buf b;
 
     buf_init(&b, TEXT_MAX);
-    read_rest(m->git_err, text, sizeof(text));
+    reader_text(m->git_err, text, sizeof(text));
     (void) buf_addstr(&b, text);
     gitprog_reason(&b, why, sizeof(why));
     log_error("git fast-import: %s", why);
@@ -250,13 +180,14 @@ static int run(struct import *m, const char *parent, char ret_commit[OID_HEX + 1
     char text[TEXT_MAX];
     pid_t git;
 
-    if (start_git(m, err) < 0 || put_commit(m, parent, err) < 0 || start_archive(m, err) < 0
-        || wait_for(m, &m->archive, m->archive_fd, &of_archive, err) < 0)
+    if (start_git(m, err) < 0 || put_commit(m, parent, err) < 0
+        || reader_start(&m->archive, m->c->conf, "archive", m->spool, m->to_git, 0, err) < 0
+        || reader_wait(&m->archive, m->c, m->deadline, &of_archive, err) < 0)
         return -1;
-    git = m->git;
+    git = m->git.pid;
     if (of_archive.signaled || of_archive.code != 0) {
         fd_drop(&m->to_git);
-        read_rest(m->from_archive, text, sizeof(text));
+        reader_text(m->archive.result, text, sizeof(text));
         if (of_archive.signaled || text[0] == '\0')
             return err_set(err, ERR_FAILED, "the archive can't be read: its reader ended by itself");
         if (of_archive.code != ERR_DOWN) /* then git has ended, and says why */
@@ -265,36 +196,27 @@ static int run(struct import *m, const char *parent, char ret_commit[OID_HEX + 1
     if (m->to_git >= 0)
         (void) put_end(m, NULL); /* that git has gone is told by its end */
     fd_drop(&m->to_git);
-    if (wait_for(m, &m->git, m->git_fd, &of_git, err) < 0)
+    if (reader_wait(&m->git, m->c, m->deadline, &of_git, err) < 0)
         return -1;
     if (of_git.signaled || of_git.code != 0)
         return git_failed(m, git, err);
-    read_rest(m->from_git, text, sizeof(text));
+    reader_text(m->from_git, text, sizeof(text));
     if (strlen(text) < OID_HEX || strspn(text, "0123456789abcdef") != OID_HEX)
         return err_set(err, ERR_FAILED, "git didn't name the archive's commit");
     (void) snprintf(ret_commit, OID_HEX + 1, "%.*s", OID_HEX, text);
     return find_pack(m, err);
 }
 
-/* The programs write into the quarantine: they must be gone before it is. */
-static void stop(pid_t pid)
-{
-    if (pid <= 0)
-        return;
-    (void) kill(-pid, SIGKILL);
-    (void) spawn_wait(pid, &(struct spawn_result) { 0 }, NULL);
-}
-
 static void import_release(struct import *m)
 {
-    int *const fds[] = { &m->spool, &m->to_git, &m->from_git, &m->git_err, &m->from_archive, &m->git_fd,
-                         &m->archive_fd };
+    int *const fds[] = { &m->spool, &m->to_git, &m->from_git, &m->git_err };
+    pid_t git = m->git.pid;
 
-    stop(m->archive);
-    if (m->git > 0) {
-        stop(m->git);
-        remove_report(m, m->git);
-    }
+    /* The programs write into the quarantine: they must be gone before it is. */
+    reader_stop(&m->archive);
+    reader_stop(&m->git);
+    if (git > 0)
+        remove_report(m, git);
     for (size_t i = 0; i < countof(fds); i++)
         fd_drop(fds[i]);
     quarantine_release(&m->q);
@@ -317,8 +239,8 @@ static int parent_find(struct command_ctx *c, git_repository *repo, char ret[OID
 
 int archive_import(struct command_ctx *c, git_repository *repo, struct archive_import *ret, struct err *err)
 {
-    struct import m = { .c = c, .spool = -1, .to_git = -1, .from_git = -1, .git_err = -1, .from_archive = -1,
-                        .git_fd = -1, .archive_fd = -1 };
+    struct import m = { .c = c, .spool = -1, .to_git = -1, .from_git = -1, .git_err = -1,
+                        .git = READER_INIT, .archive = READER_INIT };
     struct archive_import out = { .cut = false };
     struct vec none = VEC_INIT;
     char parent[OID_HEX + 1];

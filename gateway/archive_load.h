@@ -1,4 +1,4 @@
-/* libarchive, loaded by the one role that reads archives. It brings libxml2 and ICU along: a session would start
+/* libarchive, loaded by the roles that read archives. It brings libxml2 and ICU along: a session would start
  * 15 ms later and be 0.5 MiB larger. */
 #ifndef SLIPWAY_GATEWAY_ARCHIVE_LOAD_H
 #define SLIPWAY_GATEWAY_ARCHIVE_LOAD_H
@@ -10,9 +10,10 @@
 
 #define ARCHIVE_SONAME "libarchive.so.13" /* libarchive's ABI since 3.0 */
 
-/* The functions that gateway/archive.c calls, without "archive_". */
+/* The functions that gateway/archive.c and gateway/image_archive.c call, without "archive_". */
 #define ARCHIVE_FUNCTIONS(X)                                                                       \
-    X(read_new) X(read_free) X(read_open_fd) X(read_next_header) X(read_data)                       \
+    X(read_new) X(read_free) X(read_open) X(read_open_fd) X(read_next_header) X(read_data)          \
+    X(read_support_filter_zstd) X(read_support_format_raw)                                         \
     X(read_support_filter_gzip) X(read_support_format_tar) X(read_support_format_zip_seekable)      \
     X(format) X(error_string)                                                                      \
     X(entry_pathname) X(entry_hardlink) X(entry_symlink) X(entry_filetype) X(entry_perm)            \

@@ -23,7 +23,7 @@ command_fn cmd_config_get, cmd_config_list, cmd_config_set, cmd_config_unset;
 command_fn cmd_cron_list, cmd_cron_resume, cmd_cron_run, cmd_cron_suspend;
 command_fn cmd_domains_add, cmd_domains_clear, cmd_domains_list, cmd_domains_remove;
 command_fn cmd_enter;
-command_fn cmd_git_from_archive, cmd_git_from_image;
+command_fn cmd_git_from_archive, cmd_git_from_image, cmd_git_load_image;
 command_fn cmd_help, cmd_version, cmd_whoami;
 command_fn cmd_keys_add, cmd_keys_list, cmd_keys_remove;
 command_fn cmd_logs, cmd_logs_failed;
@@ -149,6 +149,8 @@ struct release_ask {
     int64_t from_release_id;         /* 0: the live one */
     int64_t clone_of;                /* another app's release instead, as in struct release_new */
     const char *source_image, *image_ref; /* an image that wasn't built here instead, as in struct release_new */
+    const char *image_file;          /* and of one that a person sent, the same */
+    const struct processes *processes;
     int64_t config_version;          /* 0: the newest */
     const struct formation *formation; /* NULL: the app's */
     bool run_release_command;

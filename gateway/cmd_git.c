@@ -7,11 +7,13 @@
 #include "gateway/archive_import.h"
 #include "gateway/cmd.h"
 #include "gateway/deploy.h"
+#include "gateway/image_load.h"
 #include "gateway/refs.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 /* --- git:from-archive */
 
@@ -175,4 +177,81 @@ int cmd_git_from_image(struct command_ctx *c, char *const *argv, int argc, struc
                                       (json_int_t) made.version, "url", show_json_text(made.url)));
     free(made.url);
     return 0;
+}
+
+/* --- git:load-image */
+
+/* In the words of images; "" where unknown. */
+static const char *own_architecture(void)
+{
+    static const char *const names[][2] = { { "x86_64", "amd64" }, { "aarch64", "arm64" }, { "riscv64", "riscv64" },
+                                            { "s390x", "s390x" }, { "ppc64le", "ppc64le" } };
+    struct utsname u;
+
+    for (size_t i = 0; uname(&u) == 0 && i < countof(names); i++)
+        if (strcmp(u.machine, names[i][0]) == 0)
+            return names[i][1];
+    return "";
+}
+
+static void say_received(struct command_ctx *c, const char *name, const struct image_load *l)
+{
+    const char *own = own_architecture(), *theirs = l->architecture;
+    bool known = process_name_check(theirs, NULL) == 0; /* nothing that a terminal would take for more than text */
+    struct progress_io p;
+    struct command_io *io = progress_io_init(&p, c);
+
+    (void) io_outf(io, "-----> Received %s, %.19s (linux/%s, %zu layer%s, %s)\n", name, l->digest, known ? theirs : "?", l->layers,
+                   l->layers == 1 ? "" : "s", show_size((uint64_t) l->bytes).s);
+    if (own[0] != '\0' && known && strcmp(own, theirs) != 0)
+        (void) io_outf(io, " !     The image is for %s, and this server is %s: it starts only on machines that are %s\n", theirs,
+                       own, theirs);
+    for (size_t i = 0; i < l->warnings.n; i++)
+        (void) io_outf(io, " !     %s\n", l->warnings.v[i]);
+}
+
+static int release_loaded(struct command_ctx *c, struct image_load *l, const char *name, struct release_made *made, struct err *err)
+{
+    const char *registry = c->conf->release_registry;
+    cleanup_free char *description = xasprintf("image %s", name), *doing = xasprintf("Releasing an image as %s", c->app.name);
+    cleanup_free char *source = xasprintf("%s/%s", registry != NULL && registry[0] != '\0' ? registry : c->conf->registry, c->app.handle);
+    cleanup_free char *file = NULL;
+
+    if (store_begin(c->store, err) != 0)
+        return -1;
+    if (image_load_keep(l, &file, err) < 0) {
+        store_rollback(c->store);
+        return -1;
+    }
+    return release_ask(c, &(struct release_ask) {
+        .description = description, .doing = doing, .source_image = source, .image_ref = l->digest, .image_file = file,
+        .processes = &l->processes, .run_release_command = true, .restart = true }, made, err);
+}
+
+int cmd_git_load_image(struct command_ctx *c, char *const *argv, int argc, struct err *err)
+{
+    const char *wanted = argc > 0 && strcmp(argv[0], "-") != 0 ? argv[0] : NULL;
+    struct release_made made = { 0 };
+    struct image_load l;
+    struct image_ref ref;
+    const char *name;
+    int rc;
+
+    if (wanted != NULL && image_ref_parse(wanted, &ref, err) < 0)
+        return err_wrap(err, "the image \"%s\"", word_shown(wanted).s);
+    if (wanted != NULL && ref.digest[0] != '\0')
+        return err_set(err, ERR_USAGE, "the image \"%s\" has a digest; those in an archive have names and tags, for example: "
+                       "git:load-image %s my/app:1.2", word_shown(wanted).s, c->app.name);
+    if (deploy_check(c, err) < 0 || image_load(c, wanted, &l, err) < 0)
+        return -1;
+    name = wanted != NULL ? wanted : l.name[0] != '\0' ? l.name : "without a name";
+    (void) buf_addf(&c->detail, "%s %.19s", name, l.digest);
+    say_received(c, name, &l);
+    rc = release_loaded(c, &l, name, &made, err);
+    if (rc == 0 && c->json)
+        (void) show_json(c, json_pack("{s:s, s:s, s:s, s:I, s:o}", "app", c->app.name, "image", name, "digest", l.digest,
+                                      "release", (json_int_t) made.version, "url", show_json_text(made.url)));
+    free(made.url);
+    image_load_release(&l);
+    return rc;
 }

@@ -97,6 +97,7 @@ int release_ask(struct command_ctx *c, const struct release_ask *ask, struct rel
     struct release_new n = {
         .app_id = c->app.id, .user_id = c->user.id, .user = c->user.name, .description = ask->description,
         .from_release_id = ask->from_release_id, .clone_of = ask->clone_of, .source_image = ask->source_image, .image_ref = ask->image_ref,
+        .image_file = ask->image_file, .processes = ask->processes,
         .config_version = ask->config_version,
         .formation = ask->formation, .run_release_command = ask->run_release_command, .rename_to = ask->rename_to,
     };

@@ -306,6 +306,16 @@ const struct command commands[] = {
       "No commit is live then: a clone gives the last one that was, and a push of it deploys again.\n\n"
       "    git:from-image shop docker.io/library/hello:1.2",
       cmd_git_from_image },
+    { "git:load-image", NULL, CMD_APP | CMD_AUDIT, ROLE_DEPLOY, "APP [IMAGE]",
+      "Release an image from standard input, as docker save writes it",
+      "The archive (tar or tar.gz) is what docker save, podman save or skopeo's docker-archive write. IMAGE is the name with\n"
+      "tag of an image in it; - or nothing stands for the only one. It is read whole before anything happens: the digests\n"
+      "of its layers and configuration are checked, and the image must be one for Linux. Then it is published in the app's\n"
+      "repository, and released as by git:from-image. Layers go as they are: docker save writes them uncompressed. [git]\n"
+      "max_image limits its size.\n\n"
+      "    docker save my/app:1.2 | ssh git@paas.example.com git:load-image shop -\n"
+      "    git:load-image shop my/app:1.2",
+      cmd_git_load_image },
     { "help", NULL, 0, ROLE_NONE, "[COMMAND]",
       "List the commands, or explain one",
       "A family's name lists its commands.\n\n"

@@ -28,5 +28,9 @@ int session_main(const struct conf *c, int fd);
  * the exit code. */
 #define ARCHIVE_RESULT_FD 3
 int archive_main(const struct conf *c, int result_fd);
+/* The same for docker save's archives (gateway/image_archive.h): a line with the name of the image that is wanted ("":
+ * the only one) stands in front of the archive, output is an empty file that can be read, too, and the result of
+ * success is the image's name. */
+int image_archive_main(const struct conf *c, int result_fd);
 
 #endif

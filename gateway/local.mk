@@ -1,5 +1,5 @@
 # gateway/: what faces the network. May use sql, base, libssh, libgit2, libyaml (config:export),
-# libarchive (git:from-archive).
+# libarchive (git:from-archive, git:load-image).
 noinst_LIBRARIES += gateway/libgateway.a
 gateway_libgateway_a_CFLAGS = $(AM_CFLAGS) $(SSH_CFLAGS) $(GIT2_CFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS) \
     $(YAML_CFLAGS) $(ARCHIVE_CFLAGS) $(CRYPTO_CFLAGS)
@@ -23,6 +23,9 @@ gateway_libgateway_a_SOURCES = \
     gateway/gitprog.c gateway/gitprog.h \
     gateway/handoff.c gateway/handoff.h \
     gateway/handshake.c \
+    gateway/image_archive.c gateway/image_archive.h \
+    gateway/image_load.c gateway/image_load.h \
+    gateway/image_manifest.c gateway/image_manifest.h \
     gateway/indexpack.c \
     gateway/listener.c \
     gateway/live.h \
@@ -31,6 +34,7 @@ gateway_libgateway_a_SOURCES = \
     gateway/policy.c gateway/policy.h \
     gateway/push.c gateway/push.h \
     gateway/quarantine.c gateway/quarantine.h \
+    gateway/reader.c gateway/reader.h \
     gateway/cmd_cron.c \
     gateway/receive.c gateway/receive.h \
     gateway/receive_check.c \

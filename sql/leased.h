@@ -54,6 +54,7 @@ struct release_row {
     int64_t app_id, build_id, user_id; /* 0: NULL */
     const char *user, *description, *commit, *source_image, *digest, *image, *processes, *app_json;
     const char *image_ref;             /* NULL: built here */
+    const char *image_file;            /* NULL: a registry has it */
     const struct formation *formation;
     int64_t config_version;
     bool run_release_command, from_live, cancel;

@@ -43,11 +43,13 @@ MIGRATIONS = $(srcdir)/sql/001_start.sql $(srcdir)/sql/002_deploy_keys.sql \
     $(srcdir)/sql/012_maintenance.sql $(srcdir)/sql/013_teams.sql \
     $(srcdir)/sql/014_image_gone.sql $(srcdir)/sql/015_domains.sql \
     $(srcdir)/sql/016_errands.sql \
-    $(srcdir)/sql/017_certificates.sql
+    $(srcdir)/sql/017_certificates.sql \
+    $(srcdir)/sql/018_image_file.sql
 EXTRA_DIST += sql/001_start.sql sql/002_deploy_keys.sql sql/003_app_json.sql sql/004_cron.sql sql/005_app_target.sql \
     sql/006_image_release.sql sql/007_plan.sql sql/008_app_rename.sql sql/009_config_copies.sql \
     sql/010_rotations.sql sql/011_release_down.sql sql/012_maintenance.sql sql/013_teams.sql \
-    sql/014_image_gone.sql sql/015_domains.sql sql/016_errands.sql sql/017_certificates.sql sql/embed.awk
+    sql/014_image_gone.sql sql/015_domains.sql sql/016_errands.sql sql/017_certificates.sql \
+    sql/018_image_file.sql sql/embed.awk
 CLEANFILES += sql/migrations.c
 sql/migrations.c: $(MIGRATIONS) $(srcdir)/sql/embed.awk
 	$(AM_V_GEN)$(MKDIR_P) sql && $(AWK) -f $(srcdir)/sql/embed.awk $(MIGRATIONS) > $@.tmp && mv $@.tmp $@

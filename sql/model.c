@@ -409,6 +409,7 @@ void release_release(struct release *r)
     free(r->commit);
     free(r->source_image);
     free(r->image_ref);
+    free(r->image_file);
     free(r->digest);
     free(r->image);
     formation_release(&r->formation);

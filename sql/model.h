@@ -166,6 +166,7 @@ struct release {
     char *app, *user, *description, *commit;
     char *source_image, *digest, *image;
     char *image_ref;         /* of an image that wasn't built here: the tag or digest asked for; else NULL */
+    char *image_file;        /* of an image that a person sent: its file (base/image_file.h); else NULL */
     int64_t config_version;
     struct formation formation;
     struct processes processes;

@@ -11,7 +11,7 @@
     "r.description, r.commit_id, r.source_image, r.digest, r.image, r.config_version, r.formation, r.processes, " \
     "r.run_release_command, r.command_done, r.cancel, r.manifests, r.state, r.attempts, r.step, r.reason, r.url, " \
     "r.publish_ms, r.command_ms, r.apply_ms, r.rollout_ms, r.created_at, r.started_at, r.ended_at, " \
-    "r.app_json, r.postdeploy_done, r.target, r.image_ref, r.rename_to, r.down, r.image_gone FROM releases r JOIN apps a ON a.id = r.app_id "
+    "r.app_json, r.postdeploy_done, r.target, r.image_ref, r.rename_to, r.down, r.image_gone, r.image_file FROM releases r JOIN apps a ON a.id = r.app_id "
 
 static int64_t ms_column(sqlite3_stmt *st, int column)
 {
@@ -63,6 +63,7 @@ static int release_fill(sqlite3_stmt *st, struct release *r, struct err *err)
     r->rename_to = store_text(st, 35);
     r->down = sqlite3_column_int(st, 36) != 0;
     r->image_gone = sqlite3_column_int(st, 37) != 0;
+    r->image_file = store_text(st, 38);
     return 0;
 }
 
@@ -99,6 +100,17 @@ int releases_get_version(struct store *s, int64_t app_id, int64_t version, struc
     if (rc == 0)
         return err_set(err, ERR_NOT_FOUND, "there is no release v%lld; see: releases", (long long) version);
     return rc == 1 ? release_fill(st, ret, err) : -1;
+}
+
+int releases_need_file(struct store *s, const char *image_file, bool *ret, struct err *err)
+{
+    int64_t n = 0;
+
+    if (store_int(s, &n, err, "SELECT count(*) FROM releases WHERE image_file = ? AND image IS NULL AND state IN ('pending', 'releasing')",
+                  "s", image_file) < 0)
+        return -1;
+    *ret = n > 0;
+    return 0;
 }
 
 int releases_list(struct store *s, int64_t app_id, int limit, struct release **ret, size_t *ret_n, struct err *err)
@@ -142,12 +154,12 @@ int release_insert(struct store *s, const struct release_row *r, int64_t *ret_id
         return rc < 0 ? -1 : err_set(err, ERR_NOT_FOUND, "the app is gone");
     if (store_exec(s, err, "INSERT INTO releases (app_id, version, build_id, user_id, user_name, description, "
                    "commit_id, from_live, source_image, digest, image, config_version, formation, processes, "
-                   "app_json, run_release_command, cancel, target, image_ref, rename_to, state, created_at) VALUES (?, ?, nullif(?, 0), "
-                   "nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, ''), ?, ?, 'pending', ?)",
-                   "iiiisssisssisssiisssi", r->app_id, version, r->build_id, r->user_id, r->user, r->description,
+                   "app_json, run_release_command, cancel, target, image_ref, image_file, rename_to, state, created_at) VALUES (?, ?, nullif(?, 0), "
+                   "nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, ''), ?, ?, ?, 'pending', ?)",
+                   "iiiisssisssisssiissssi", r->app_id, version, r->build_id, r->user_id, r->user, r->description,
                    r->commit, (int64_t) r->from_live, r->source_image, r->digest, r->image, r->config_version,
                    formation, r->processes, r->app_json, (int64_t) r->run_release_command, (int64_t) r->cancel,
-                   r->target, r->image_ref, r->rename_to, store_now()) != 0)
+                   r->target, r->image_ref, r->image_file, r->rename_to, store_now()) != 0)
         return -1;
     id = sqlite3_last_insert_rowid(s->db);
     store_touch_release_log(s, id);
@@ -178,6 +190,28 @@ static int create_from(struct store *s, const struct release_new *n, const struc
         return -1;
     formation_fit(n->formation != NULL ? n->formation : &wanted, &from->processes, &formation);
     rc = release_insert(s, &row, ret_id, ret_version, err);
+    formation_release(&wanted);
+    formation_release(&formation);
+    return rc;
+}
+
+/* Of an image that a person sent: what it runs is known. */
+static int create_sent(struct store *s, const struct release_new *n, const struct app *a, int64_t *ret_id,
+                       int64_t *ret_version, struct err *err)
+{
+    cleanup_free char *processes = processes_json(n->processes);
+    struct formation wanted = { NULL, 0 }, formation = { NULL, 0 };
+    int rc = formation_get(s, a->id, &wanted, err);
+
+    if (rc == 0) {
+        formation_fit(&wanted, n->processes, &formation);
+        rc = release_insert(s, &(struct release_row) {
+            .app_id = a->id, .user_id = n->user_id, .user = n->user, .description = n->description,
+            .source_image = n->source_image, .image_ref = n->image_ref, .digest = n->image_ref, .image_file = n->image_file,
+            .processes = processes, .formation = &formation, .config_version = a->config_version,
+            .run_release_command = n->run_release_command,
+        }, ret_id, ret_version, err);
+    }
     formation_release(&wanted);
     formation_release(&formation);
     return rc;
@@ -236,6 +270,8 @@ static int releases_create_in(struct store *s, const struct release_new *n, int6
         return -1;
     if (a.deleting)
         rc = err_set(err, ERR_NOT_FOUND, "%s is being destroyed", a.name);
+    else if (n->image_file != NULL)
+        rc = create_sent(s, n, &a, ret_id, ret_version, err);
     else if (n->source_image != NULL)
         rc = create_image(s, n, &a, ret_id, ret_version, err);
     else if (n->clone_of != 0)
@@ -254,6 +290,9 @@ static int releases_create_in(struct store *s, const struct release_new *n, int6
         rc = rename_check(s, &a, n->rename_to, err);
     if (rc == 0 && from.app_id != a.id)
         rc = err_set(err, ERR_NOT_FOUND, "that release is not one of %s", a.name);
+    if (rc == 0 && from.image_file != NULL && from.image == NULL)
+        rc = err_set(err, ERR_FAILED, "the image of v%lld never came to the registry; send it again: git:load-image %s -",
+                     (long long) from.version, a.name);
     if (rc == 0)
         rc = image_gone_check(&from, err);
     if (rc == 0)

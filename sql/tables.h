@@ -235,6 +235,9 @@ struct release_new {
     int64_t clone_of;
     /* Of an image that wasn't built here instead: host/name, and the tag or digest; its worker looks up the rest. */
     const char *source_image, *image_ref;
+    /* And where a person sent it: the file in images/ that it is in until then, and what it runs; image_ref is its digest. */
+    const char *image_file;
+    const struct processes *processes;
     int64_t config_version;            /* 0: the app's newest */
     const struct formation *formation; /* NULL: the app's current */
     bool run_release_command;
@@ -246,6 +249,8 @@ int releases_create(struct store *s, const struct release_new *r, int64_t *ret_i
 int releases_get(struct store *s, int64_t id, struct release *ret, struct err *err);
 /* The app's newest release of this image that was live and whose image is kept; *ret_id 0: there is none. */
 int releases_of_digest(struct store *s, int64_t app_id, const char *digest, int64_t *ret_id, struct err *err);
+/* Does a release that isn't published yet need this file in images/? */
+int releases_need_file(struct store *s, const char *image_file, bool *ret, struct err *err);
 int releases_get_version(struct store *s, int64_t app_id, int64_t version, struct release *ret, struct err *err);
 int releases_list(struct store *s, int64_t app_id, int limit, struct release **ret, size_t *ret_n, struct err *err);
 /* As builds_lease: the oldest pending release of an app that has none releasing, or a dead holder's. After three

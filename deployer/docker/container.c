@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "deployer/docker/quantity.h"
+#include "deployer/process.h"
 
 #include <inttypes.h>
 #include <sodium.h>
@@ -84,13 +85,18 @@ static json_t *host_config(const struct container_input *in, const char *process
 int container_render(const struct container_input *in, const char *process, json_t **ret, struct err *err)
 {
     json_auto_t *env = json_array(), *body = NULL;
+    cleanup_vec struct vec words = VEC_INIT;
+    json_t *entrypoint;
 
     if (environment(in, env, err) < 0)
         return -1;
-    body = json_pack("{s:s, s:o, s:[o], s:[], s:O, s:s, s:I, s:o}", "Image", in->image,
+    process_words(in->release, process, &words);
+    entrypoint = json_array();
+    for (size_t i = 0; i < words.n; i++)
+        json_array_append_new(entrypoint, json_string(words.v[i]));
+    body = json_pack("{s:s, s:o, s:o, s:[], s:O, s:s, s:I, s:o}", "Image", in->image,
                      "User", json_sprintf("%lld:%lld", in->conf->run_uid, in->conf->run_uid),
-                     /* The launcher's link for the process: it sets the buildpacks' environment, then runs it. */
-                     "Entrypoint", json_sprintf("/cnb/process/%s", process), "Cmd",
+                     "Entrypoint", entrypoint, "Cmd",
                      "Env", env, "StopSignal", "SIGTERM",
                      "StopTimeout", (json_int_t) seconds(in->conf->grace_period),
                      "HostConfig", host_config(in, process));

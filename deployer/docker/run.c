@@ -7,6 +7,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "deployer/docker/attach.h"
+#include "deployer/process.h"
 #include "sql/store.h"
 
 #include <inttypes.h>
@@ -23,7 +24,7 @@
 
 /* --- its container */
 
-static void command_make(const struct target_run *q, struct vec *ret)
+static void command_make(const struct container_input *in, const struct target_run *q, struct vec *ret)
 {
     cleanup_free char *size = q->tty.is && q->tty.cols > 0 && q->tty.rows > 0
                                   ? xasprintf(SIZE, q->tty.cols, q->tty.rows) : xstrdup("");
@@ -32,9 +33,10 @@ static void command_make(const struct target_run *q, struct vec *ret)
         run_command(ret, size, q->argv, q->shell);
         return;
     }
-    /* This link to the launcher has the process's name. */
     vec_addl(ret, "sh", "-c", NULL);
-    vec_addf(ret, "%sexec /cnb/process/%s", size, q->process);
+    vec_addf(ret, "%sexec \"$@\"", size);
+    vec_add(ret, "sh");
+    process_words(in->release, q->process, ret);
 }
 
 /* Replaces what the environment has, or adds it. */
@@ -65,7 +67,7 @@ int run_render(const struct container_input *in, const struct target_run *q, con
         json_decref(entrypoint);
         return -1;
     }
-    command_make(q, &command);
+    command_make(in, q, &command);
     for (size_t i = 0; i < command.n; i++)
         json_array_append_new(entrypoint, json_string(command.v[i]));
     json_object_set_new(body, "Entrypoint", entrypoint);

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "sql/tables.h"
 #include "deployer/one_off.h"
+#include "deployer/process.h"
 
 #include <inttypes.h>
 #include <sodium.h>
@@ -252,13 +253,32 @@ static void container_web(const struct manifest_input *in, json_t *c)
                                       (json_int_t) seconds(in->conf->pre_stop)));
 }
 
+/* Kubernetes makes $(NAME) and $$ of commands and values into something else; twice the sign is one.
+ * Source: kubernetes.io "Define Dependent Environment Variables". */
+static json_t *literal(const char *s)
+{
+    cleanup_free char *text = xmalloc(2 * strlen(s) + 1);
+    char *at = text;
+
+    for (; *s != '\0'; s++) {
+        if (*s == '$')
+            *at++ = '$';
+        *at++ = *s;
+    }
+    *at = '\0';
+    return json_string(text);
+}
+
 static json_t *container(const struct manifest_input *in, const char *process)
 {
     json_t *c = json_pack("{s:s, s:s, s:s}", "name", CONTAINER, "image", in->image,
-                          "imagePullPolicy", "IfNotPresent");
+                          "imagePullPolicy", "IfNotPresent"), *command = json_array();
+    cleanup_vec struct vec words = VEC_INIT;
 
-    /* The launcher's link for the process: it sets the buildpacks' environment, then runs it. */
-    json_object_set_new(c, "command", json_pack("[o]", json_sprintf("/cnb/process/%s", process)));
+    process_words(in->release, process, &words);
+    for (size_t i = 0; i < words.n; i++)
+        json_array_append_new(command, literal(words.v[i]));
+    json_object_set_new(c, "command", command);
     json_object_set_new(c, "env", json_pack("[{s:s, s:o}]", "name", "PORT", "value",
                                             json_sprintf("%d", WEB_PORT)));
     if (in->secret != NULL)
@@ -345,22 +365,6 @@ static json_t *deployment(const struct manifest_input *in, const char *process)
                         count > SURGE_ONE_MAX ? json_string("25%") : json_integer(1));
     json_object_set_new(o, "spec", spec);
     return o;
-}
-
-/* Kubernetes makes $(NAME) and $$ of commands and values into something else; twice the sign is one.
- * Source: kubernetes.io "Define Dependent Environment Variables". */
-static json_t *literal(const char *s)
-{
-    cleanup_free char *text = xmalloc(2 * strlen(s) + 1);
-    char *at = text;
-
-    for (; *s != '\0'; s++) {
-        if (*s == '$')
-            *at++ = '$';
-        *at++ = *s;
-    }
-    *at = '\0';
-    return json_string(text);
 }
 
 json_t *manifest_job(const struct manifest_input *in, const char *script, int64_t timeout_s)

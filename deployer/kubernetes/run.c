@@ -8,6 +8,7 @@
 #include "deployer/kubernetes/remote.h"
 #include "deployer/kubernetes/runs.h"
 #include "deployer/kubernetes/watch.h"
+#include "deployer/process.h"
 
 #include <limits.h>
 #include <sodium.h>
@@ -42,7 +43,7 @@ struct run {
 
 /* --- making it */
 
-static void command_make(const struct run *r, struct vec *ret)
+static void command_make(const struct run *r, const struct release *release, struct vec *ret)
 {
     const struct target_run *q = r->query;
     cleanup_free char *gate = q->detached ? xstrdup("") : gate_script(&r->gate, q->tty.cols, q->tty.rows);
@@ -51,9 +52,10 @@ static void command_make(const struct run *r, struct vec *ret)
         run_command(ret, gate, q->argv, q->shell);
         return;
     }
-    /* This link to the launcher has the process's name. */
     vec_addl(ret, "sh", "-c", NULL);
-    vec_addf(ret, "%sexec /cnb/process/%s", gate, q->process);
+    vec_addf(ret, "%sexec \"$@\"", gate);
+    vec_add(ret, "sh");
+    process_words(release, q->process, ret);
 }
 
 static json_t *env_make(const struct target_run *q)
@@ -85,7 +87,7 @@ static int run_create(struct run *r, const struct target_release *release, char 
     if (!q->detached && (owner = run_owner(err)) == NULL)
         return -1;
     m.owner = owner;
-    command_make(r, &command);
+    command_make(r, release->release, &command);
     if (rendering_make(r->target, release, &g, err) < 0)
         return -1;
     for (int i = 0; rc < 0 && i < NUMBER_TRIES; i++) {

@@ -143,7 +143,7 @@ def plain_image(name, source):
                                    headers={"Accept": f"{kind}, application/vnd.oci.image.manifest.v1+json"})[0])
     config = json.loads(registry("GET", f"{repository}/blobs/{manifest['config']['digest']}")[0])
     config["config"]["Labels"] = {}
-    config["config"]["Entrypoint"], config["config"]["Cmd"] = ["/bin/sh", "-c"], ["exec /cnb/process/web"]
+    config["config"]["Entrypoint"], config["config"]["Cmd"] = ["python3", "-u"], ["/workspace/web.py"]
     body = json.dumps(config).encode()
     manifest["config"]["digest"] = "sha256:" + hashlib.sha256(body).hexdigest()
     manifest["config"]["size"] = len(body)

@@ -108,6 +108,15 @@ check_PROGRAMS += tests/unit/test_archive
 TESTS += tests/unit/test_archive
 tests_unit_test_archive_CFLAGS = $(gateway_test_cflags) $(ARCHIVE_CFLAGS)
 tests_unit_test_archive_LDADD = $(gateway_test_ldadd) $(ARCHIVE_LIBS)
+check_PROGRAMS += tests/unit/test_image_archive
+TESTS += tests/unit/test_image_archive
+tests_unit_test_image_archive_CFLAGS = $(gateway_test_cflags) $(ARCHIVE_CFLAGS)
+tests_unit_test_image_archive_LDADD = $(gateway_test_ldadd) $(ARCHIVE_LIBS)
+fuzz_mains += tests/fuzz/fuzz_image_manifest
+tests_fuzz_fuzz_image_manifest_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_fuzz_fuzz_image_manifest_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_image_manifest_LDADD = tests/libreplay.a gateway/libgateway.a \
+    sql/libsql.a base/libbase.a $(GIT2_LIBS) $(SQLITE_LIBS) $(SODIUM_LIBS) $(JANSSON_LIBS) $(INIH_LIBS)
 fuzz_mains += tests/fuzz/fuzz_archive_path
 tests_fuzz_fuzz_archive_path_CFLAGS = $(AM_CFLAGS)
 tests_fuzz_fuzz_archive_path_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)

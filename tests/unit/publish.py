@@ -117,8 +117,8 @@ class Case:
         path.write_text(json.dumps(document))
         return path
 
-    def publish(self, conf, source, image, version=1, app="shop"):
-        r = subprocess.run([TOOL, conf, app, source, image["digest"], str(version)],
+    def publish(self, conf, source, image, version=1, app="shop", file=None):
+        r = subprocess.run([TOOL, conf, app, source, image["digest"], str(version), *([file] if file else [])],
                            capture_output=True, text=True, timeout=60)
         assert r.returncode >= 0 and not r.stderr, (r.returncode, r.stderr)
         return r.returncode, r.stdout
@@ -267,6 +267,60 @@ def test_chunks(c):
     assert len(proxy.seen("PATCH", "/uploads/")) < 20
 
 
+def image_file(path, sizes):
+    """An image as base/image_file.h has it, among other bytes."""
+    blobs, data = [], b"before"
+    for text in [json.dumps({"os": "linux", "sizes": sizes}).encode(), *(os.urandom(n) for n in sizes)]:
+        blobs.append({"digest": digest(text), "offset": len(data), "size": len(text)})
+        data += text + b"between"
+    layers = [{"mediaType": OCI + "layer.v1.tar", "digest": b["digest"], "size": b["size"]} for b in blobs]
+    manifest = json.dumps({"schemaVersion": 2, "mediaType": OCI + "manifest.v1+json", "layers": layers[1:],
+                           "config": {**layers[0], "mediaType": OCI + "config.v1+json"}})
+    table = json.dumps({"manifest": manifest, "blobs": blobs}).encode()
+    path.write_bytes(data + table + b"%020d" % len(table))
+    return {"digest": digest(manifest.encode())}, blobs
+
+
+def test_file(c):
+    """an image that a person sent: its blobs come from a file, whole or in chunks, also through cuts"""
+    proxy = Proxy(c.main.port)
+    name, path = f"127.0.0.1:{proxy.port}/sent/shop", c.folder / "image"
+    conf = c.conf(f"127.0.0.1:{proxy.port}/sent")
+
+    def run(version, sizes, code=0, damage=None, **faults):
+        image, blobs = image_file(path, sizes)
+        if damage is not None:
+            with open(path, "r+b") as f:
+                f.seek(blobs[damage]["offset"])
+                f.write(b"!")
+        proxy.reset()
+        for fault, value in faults.items():
+            setattr(proxy, fault, value)
+        out = c.publish(conf, name, image, version, file=path)
+        assert out[0] == code, (out, proxy.log)
+        if code == 0:
+            expect(out, 0, f"image {name}@{image['digest']}")
+            assert c.main.is_whole("sent/shop", f"v{version}")
+        else:
+            assert c.main.manifest("sent/shop", f"v{version}") is None
+        return out, image
+    run(1, [100, 2_000_000, 0, 70_000])
+    run(2, [20_000_000, 10], cut_patch=[1, 3])
+    run(3, [20_000_000, 10], part_patch=[2])
+    run(4, [9_000_000, 10], refuse={"PATCH": 405})
+    run(5, [2_000_000, 10], cut_put=2)
+    for n, sizes in enumerate(([100, 200], [20_000_000, 200])):
+        out, _ = run(6 + n, sizes, 1, damage=1)
+        expect(out, 1, "the file of the image is damaged", "send it again")
+    # Again, from where a worker was killed: nothing moves but the tag.
+    _, image = run(8, [300_000])
+    proxy.reset()
+    expect(c.publish(conf, name, image, 9, file=c.folder / "gone"), 0)
+    assert not proxy.seen("POST", "/uploads/")
+    expect(c.publish(conf, name, {"digest": digest(b"none")}, 10, file=c.folder / "gone"), 1, "gone", "send it again")
+    expect(c.publish(conf, name, {"digest": digest(b"none")}, 10, file=path), 1, "instead of")
+
+
 def test_cut_for_good(c):
     """a registry that always cuts: an end, with its name"""
     image = c.main.put_image("always", [100_000])
@@ -281,10 +335,11 @@ def test_cut_for_good(c):
 
 def test_wrong_digest(c):
     """a registry that sends other bytes: refused, and nothing of it arrives"""
-    image = c.main.put_image("wrong", [100_000])
+    images = [c.main.put_image("wrong", [100_000]), c.main.put_image("wrong", [9_000_000])]
     proxy = Proxy(c.main.port)
     conf = c.conf(f"127.0.0.1:{proxy.port}", f"localhost:{c.main.port}/copies")
-    for fault, text in (("wrong", "sent data whose digest is sha256:"), ("longer", "sent more than the")):
+    for image, fault, text in ((images[0], "wrong", "sent data whose digest is sha256:"), (images[0], "longer", "sent more than the"),
+                               (images[1], "wrong", "sent data whose digest is sha256:")):
         proxy.reset()
         setattr(proxy, fault, True)
         expect(c.publish(conf, f"127.0.0.1:{proxy.port}/wrong", image, app="wrong"), 1,

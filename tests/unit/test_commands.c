@@ -103,6 +103,10 @@ static void test_git(void **state)
     desk_expect(d, "bert", "apps:lock crate closed", 0, NULL);
     desk_expect(d, "bert", "git:from-image crate example.com/team/crate:1.2", 5, "locked");
     desk_expect(d, "bert", "git:from-archive crate -", 5, "crate is locked by bert: closed");
+    desk_expect(d, "bert", "git:load-image crate -", 5, "crate is locked by bert: closed");
+    desk_expect(d, "bert", "git:load-image crate Not/AnImage", 2, "lower-case");
+    desk_expect(d, "bert", "git:load-image crate x@sha256:1111111111111111111111111111111111111111111111111111111111111111", 2, "names and tags");
+    desk_expect(d, "bert", "git:load-image crate - -", 2, "too many words");
 }
 
 static void test_people(void **state)

@@ -34,9 +34,9 @@ static void fixture_make(struct fixture *f)
     f->app = (struct app) { .id = 3, .name = (char *) (uintptr_t) "shop", .handle = (char *) (uintptr_t) "shop" };
     f->release = (struct release) { .id = 41, .version = 7, .build_id = 57,
                                     .commit = (char *) (uintptr_t) "3f2c1ab" };
-    assert_int_equal(processes_parse("[{\"type\":\"web\",\"command\":[\"x\"],\"args\":[],\"default\":true},"
-                                     "{\"type\":\"worker\",\"command\":[\"x\"],\"args\":[],\"default\":false},"
-                                     "{\"type\":\"release\",\"command\":[\"x\"],\"args\":[],\"default\":false}]",
+    assert_int_equal(processes_parse("[{\"type\":\"web\",\"command\":[\"/cnb/process/web\"],\"args\":[],\"default\":true},"
+                                     "{\"type\":\"worker\",\"command\":[\"/entry\",\"-x\"],\"args\":[\"$(HOME) $\"],\"default\":false},"
+                                     "{\"type\":\"release\",\"command\":[\"/cnb/process/release\"],\"args\":[],\"default\":false}]",
                                      &f->release.processes, &err), 0);
     formation_set(&f->release.formation, "web", 2);
     formation_set(&f->release.formation, "worker", 8);

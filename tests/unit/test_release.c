@@ -3,15 +3,19 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/path.h"
+#include "deployer/image_sweep.h"
 #include "deployer/pulse.h"
 #include "deployer/remove.h"
 #include "tests/unit/release_fixture.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -486,10 +490,47 @@ static void test_postdeploy_killed(void **state)
     calls_are("open \napply v1 web=1 worker=0\nwatch v1 web=1 worker=0\npostdeploy rake seed\n");
 }
 
+/* Files of images that people have sent: only what a release needs, or a session writes, stays. */
+static void test_image_sweep(void **state)
+{
+    struct fixture *f = *state;
+    struct processes p = { NULL, 0 };
+    struct release_new n = { .app_id = f->shop, .user = "anna", .description = "image x:1", .processes = &p,
+                             .source_image = "example.com/x", .image_ref = "sha256:1", .image_file = "needed" };
+    static const char *const names[] = { "needed", "orphan", "incoming-1", "incoming-2" };
+    cleanup_free char *folder = xasprintf("%s/images", f->state);
+    char *paths[countof(names)];
+    int64_t id, version;
+    int fd;
+
+    image_sweep(f->store); /* no folder: nothing to do */
+    OK(path_mkdir(folder, 0770, &err));
+    for (size_t i = 0; i < countof(names); i++) {
+        paths[i] = xasprintf("%s/%s", folder, names[i]);
+        OK(path_write(paths[i], "x", 1, 0640, &err));
+    }
+    OK(processes_parse(fixture_processes, &p, &err));
+    OK(releases_create(f->store, &n, &id, &version, &err));
+    fd = open(paths[3], O_RDONLY | O_CLOEXEC);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+    image_sweep(f->store);
+    for (size_t i = 0; i < countof(names); i++)
+        assert_int_equal(path_exists(paths[i]), i == 0 || i == 3);
+    (void) close(fd);
+    OK(releases_cancel(f->store, id, "anna", &err));
+    image_sweep(f->store);
+    for (size_t i = 0; i < countof(names); i++) {
+        assert_false(path_exists(paths[i]));
+        free(paths[i]);
+    }
+    processes_release(&p);
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, release_setup, release_teardown)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_image_sweep, release_setup, release_teardown),
         TEST(test_postdeploy), TEST(test_postdeploy_fails), TEST(test_postdeploy_killed),
         TEST(test_live),     TEST(test_scale),          TEST(test_fails),
         TEST(test_restores), TEST(test_restore_fails),  TEST(test_first_fails),

@@ -358,17 +358,18 @@ static void test_command(void **state)
 
     (void) state;
     run_command(&v, "", words, false);
-    assert_string_equal(v.v[0], "/cnb/lifecycle/launcher");
-    assert_string_equal(v.v[4], "exec \"$@\"");
-    assert_string_equal(v.v[6], "printf");
-    assert_string_equal(v.v[7], "$HOME");
-    assert_int_equal(v.n, 9);
+    assert_string_equal(v.v[0], "sh");
+    assert_non_null(strstr(v.v[2], "exec /cnb/lifecycle/launcher -- sh -c \"$0\" \"$@\"")); /* where there is one */
+    assert_string_equal(v.v[3], "exec \"$@\"");
+    assert_string_equal(v.v[5], "printf");
+    assert_string_equal(v.v[6], "$HOME");
+    assert_int_equal(v.n, 8);
     run_command(&w, "first; ", line, true);
-    assert_memory_equal(w.v[4], "first; ", 7);
-    assert_null(strstr(w.v[4], "&& b")); /* the line is an argument, never part of the script */
-    assert_string_equal(w.v[6], "a && b");
+    assert_memory_equal(w.v[3], "first; ", 7);
+    assert_null(strstr(w.v[3], "&& b")); /* the line is an argument, never part of the script */
+    assert_string_equal(w.v[5], "a && b");
     run_command(&x, "", none, false);
-    assert_int_equal(x.n, 6);
+    assert_int_equal(x.n, 5);
 }
 
 static json_t *rendered(bool detached)

@@ -510,9 +510,70 @@ static void test_purge_cache(void **state)
     errand_release(&e);
 }
 
+/* An image that a person sent: its row says all, and needs its file until it is published. */
+static void test_sent_image(void **state)
+{
+    struct fixture *f = *state;
+    struct processes p = { NULL, 0 };
+    struct release_new n = { .app_id = f->shop, .user_id = f->bert, .user = "bert", .description = "image x:1", .processes = &p,
+                             .source_image = "example.com/x", .image_ref = "sha256:1", .image_file = "aXb1Cd" };
+    struct release r;
+    int64_t id = 0, version = 0;
+    bool needed = false;
+
+    OK(processes_parse(fixture_processes, &p, &err));
+    OK(releases_create(f->store, &n, &id, &version, &err));
+    assert_int_equal(GOT(releases_lease(f->store, &f->me, &r, &err)), 1);
+    assert_string_equal(r.image_file, "aXb1Cd");
+    assert_string_equal(r.digest, "sha256:1");
+    assert_int_equal(formation_count(&r.formation, "web"), 1);
+    release_release(&r);
+    OK(releases_need_file(f->store, "other", &needed, &err));
+    assert_false(needed);
+    OK(releases_need_file(f->store, "aXb1Cd", &needed, &err));
+    assert_true(needed);
+    OK(releases_failed(f->store, &f->me, id, false, "the registry is gone", &err));
+    OK(releases_need_file(f->store, "aXb1Cd", &needed, &err));
+    assert_false(needed);
+    /* Nothing can be made of it: the image is nowhere. */
+    n = (struct release_new) { .app_id = f->shop, .user_id = f->bert, .user = "bert", .description = "retry", .from_release_id = id };
+    REFUSED(ERR_FAILED, "send it again: git:load-image shop -", releases_create(f->store, &n, &id, &version, &err));
+    processes_release(&p);
+}
+
+/* Once it is published, the file isn't needed, and what comes after has the image. */
+static void test_sent_image_published(void **state)
+{
+    struct fixture *f = *state;
+    struct processes p = { NULL, 0 };
+    struct release_new n = { .app_id = f->shop, .user_id = f->bert, .user = "bert", .description = "image x:1", .processes = &p,
+                             .source_image = "example.com/x", .image_ref = "sha256:1", .image_file = "aXb1Cd" };
+    struct release r;
+    int64_t id = 0, version = 0;
+    bool needed = true;
+
+    OK(processes_parse(fixture_processes, &p, &err));
+    OK(releases_create(f->store, &n, &id, &version, &err));
+    assert_int_equal(GOT(releases_lease(f->store, &f->me, &r, &err)), 1);
+    release_release(&r);
+    OK(releases_published(f->store, &f->me, id, "example.com/x@sha256:1", 1, &err));
+    OK(releases_need_file(f->store, "aXb1Cd", &needed, &err));
+    assert_false(needed);
+    OK(releases_failed(f->store, &f->me, id, false, "crashed", &err));
+    n = (struct release_new) { .app_id = f->shop, .user_id = f->bert, .user = "bert", .description = "retry", .from_release_id = id };
+    OK(releases_create(f->store, &n, &id, &version, &err));
+    OK(releases_get(f->store, id, &r, &err));
+    assert_null(r.image_file);
+    assert_string_equal(r.image, "example.com/x@sha256:1");
+    release_release(&r);
+    processes_release(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_sent_image, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_sent_image_published, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_push_to_live, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_purge_cache, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_image_release, fixture_setup, fixture_teardown),
