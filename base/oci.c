@@ -5,6 +5,7 @@
 #include "base/challenge.h"
 #include "base/docker_auth.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
 
@@ -32,6 +33,7 @@ struct token {
 struct oci {
     struct http *http;
     char *registry, *host, *auth_file;
+    const char *auth_name;
     bool insecure;
     enum login login;
     struct challenge challenge;
@@ -64,6 +66,7 @@ struct oci *oci_new(const struct oci_options *options, struct err *err)
     /* Docker Hub's name is not where its registry is. */
     o->host = xstrdup(strcmp(options->registry, "docker.io") == 0 ? "registry-1.docker.io" : options->registry);
     o->auth_file = options->auth_file != NULL ? xstrdup(options->auth_file) : NULL;
+    o->auth_name = options->auth_name;
     o->insecure = options->insecure;
     o->canceled = options->canceled;
     o->canceled_arg = options->canceled_arg;
@@ -244,23 +247,42 @@ static void detail_of(const struct http_response *r, char ret[DETAIL_MAX])
     json_decref(root);
 }
 
+/* A 401 that a login doesn't help against. */
+static int login_refused(const struct oci *o, const char *repository, const char *detail, struct err *err)
+{
+    const char *file = set_or_null(o->auth_file), *name = o->auth_name != NULL ? o->auth_name : file;
+    const char *who = o->auth_name != NULL ? "; tell the server's admin" : "";
+
+    if (o->auth_name != NULL && file != NULL)
+        log_warn("registry %s: its login is to be in %s", o->registry, file);
+    if (file == NULL)
+        return err_set(err, ERR_DENIED, "registry %s wants a login for %s, and no file with credentials is set for it%s%s%s",
+                       o->registry, repository, name != NULL ? ": " : "", name != NULL ? name : "", who);
+    if (!o->auth.found)
+        return err_set(err, ERR_DENIED, "registry %s wants a login for %s, and %s has none for it%s", o->registry, repository, name,
+                       who);
+    return err_set(err, ERR_DENIED, "registry %s refuses the login from %s for %s%s%s", o->registry, name, repository, detail, who);
+}
+
+static int token_refused(const struct oci *o, struct err *err)
+{
+    if (!o->auth.found)
+        return login_refused(o, "its images", "", err);
+    if (o->auth_name != NULL)
+        log_warn("registry %s: its login is in %s", o->registry, o->auth_file);
+    return err_set(err, ERR_DENIED, "the token server of registry %s refuses the login from %s%s", o->registry,
+                   o->auth_name != NULL ? o->auth_name : o->auth_file, o->auth_name != NULL ? "; tell the server's admin" : "");
+}
+
 int oci_refused(const struct oci *o, const char *repository, const char *what, const struct http_response *r,
                 struct err *err)
 {
-    const char *file = set_or_null(o->auth_file);
     char detail[DETAIL_MAX];
 
     detail_of(r, detail);
     switch (r->status) {
     case 401:
-        if (file == NULL)
-            return err_set(err, ERR_DENIED, "registry %s wants a login for %s, and no file with credentials "
-                           "is set for it", o->registry, repository);
-        if (!o->auth.found)
-            return err_set(err, ERR_DENIED, "registry %s wants a login for %s, and %s has none for it",
-                           o->registry, repository, file);
-        return err_set(err, ERR_DENIED, "registry %s refuses the login from %s for %s%s", o->registry, file,
-                       repository, detail);
+        return login_refused(o, repository, detail, err);
     case 403:
         return err_set(err, ERR_DENIED, "registry %s doesn't let this login use %s%s; give it that right",
                        o->registry, repository, detail);
@@ -276,10 +298,17 @@ int oci_refused(const struct oci *o, const char *repository, const char *what, c
 
 static int read_auth(struct oci *o, struct err *err)
 {
+    struct err why = ERR_INIT;
+
     if (o->auth_read)
         return 0;
-    if (docker_auth_get(o->auth_file, o->registry, &o->auth, err) < 0)
-        return -1;
+    if (docker_auth_get(o->auth_file, o->registry, &o->auth, &why) < 0) {
+        if (o->auth_name == NULL)
+            return err_set(err, why.code, "%s", why.msg);
+        log_warn("%s", why.msg);
+        return err_set(err, why.code, "the login from %s for registry %s can't be had; the server's log says why: tell its admin",
+                       o->auth_name, o->registry);
+    }
     o->auth_read = true;
     return 0;
 }
@@ -400,11 +429,7 @@ static int fetch_token(struct oci *o, const char *scope, struct err *err)
     if (rc < 0)
         (void) err_wrap(err, "asking for a token");
     else if (r.status == 401 || r.status == 403)
-        rc = o->auth.found ? err_set(err, ERR_DENIED, "the token server of registry %s refuses the login from %s",
-                                     o->registry, o->auth_file)
-                           : err_set(err, ERR_DENIED, "registry %s wants a login, and %s", o->registry,
-                                     set_or_null(o->auth_file) != NULL ? "the file with credentials has none for it"
-                                                                       : "no file with credentials is set for it");
+        rc = token_refused(o, err);
     else if (r.status != 200)
         rc = err_set(err, r.status >= 500 ? ERR_DOWN : ERR_FAILED,
                      "the token server of registry %s answered %ld", o->registry, r.status);

@@ -22,6 +22,9 @@ struct oci_options {
     bool insecure;           /* plain http instead of https */
     const char *ca_file;     /* PEM; NULL or "": the system's */
     const char *auth_file;   /* docker config.json (base/docker_auth.h); NULL or "": no login */
+    /* The setting that names it, for errors that people see who don't know the server: "[registry] auth". The file, and
+     * what is wrong in it, go to the log then. NULL: errors name the file. */
+    const char *auth_name;
     struct oci *share;       /* another client: waiting on either drives the calls of both */
     /* Asked at least every second while a call waits, and when wake_fd (<= 0: none) is readable; true
      * ends the call with ERR_FAILED "canceled". NULL: never. */

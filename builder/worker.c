@@ -106,7 +106,7 @@ static int open_parts(struct work *w, struct err *err)
     struct image_ref ref;
     struct oci_options o = {
         .registry = ref.registry, .insecure = c->registry_insecure, .ca_file = c->registry_ca,
-        .auth_file = c->registry_auth, .canceled = ask_goes_on, .canceled_arg = w,
+        .auth_file = c->registry_auth, .auth_name = "[registry] auth", .canceled = ask_goes_on, .canceled_arg = w,
     };
 
     if (c->registry[0] == '\0')

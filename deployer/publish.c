@@ -44,6 +44,7 @@ static struct oci *open_registry(const struct publish *p, enum settings of, cons
                                                     : of == OF_BUILD && c->registry_insecure,
                        .ca_file = of == OF_RELEASE ? c->release_registry_ca : of == OF_BUILD ? c->registry_ca : NULL,
                        .auth_file = of == OF_RELEASE ? c->release_registry_auth : c->registry_auth,
+                       .auth_name = of == OF_RELEASE ? "[release-registry] auth" : "[registry] auth",
                        .share = share,
                        .canceled = p->call->canceled,
                        .canceled_arg = p->call->canceled_arg,

@@ -257,7 +257,7 @@ static bool has_any(const char *message, const char *const *words)
 
 /* Words of errors that no second try changes. */
 static const char *const final_words[] = {
-    "not found", "unauthorized", "denied", "manifest unknown", "no match for platform",
+    "not found", "nauthorized", "denied", "manifest unknown", "no match for platform",
     "no such file or directory", "not a directory", "exec format error", NULL,
 };
 
@@ -270,17 +270,29 @@ static char *with_core(const char *what, const char *message)
 /* A kubelet that has just got a pod may not be allowed to read its pull secret for a moment (the API
  * server's node authorizer learns of the pod a little later). It waits one second, pulls without the
  * credential and tries again. Older kubelets say in ImagePullBackOff only that they wait. */
+static const char *const login_words[] = {
+    "nauthorized", "enied", "orbidden", "authorization failed", "no basic auth", NULL,
+};
+
 static bool pull_refused(const struct pod *p, const char *message)
 {
-    static const char *const words[] = {
-        "nauthorized", "enied", "orbidden", "authorization failed", "no basic auth", NULL,
-    };
-
     if (!p->pull_secret)
         return false;
     if (waits_as(p, "ImagePullBackOff") && strstr(message, "ErrImagePull") == NULL)
         return true;
-    return (waits_as(p, "ErrImagePull") || waits_as(p, "ImagePullBackOff")) && has_any(message, words);
+    return (waits_as(p, "ErrImagePull") || waits_as(p, "ImagePullBackOff")) && has_any(message, login_words);
+}
+
+/* A pull that a login is missing for: whoever pushes can only tell who has it. */
+static char *waiting_text(const struct pod *p, size_t i, const char *message)
+{
+    cleanup_free char *text = with_core(waits[i].text, message);
+
+    if (strstr(waits[i].text, "pull") == NULL || !has_any(message, login_words))
+        return steal_ptr(text);
+    return xasprintf("%s; %s", text, p->pull_secret
+                     ? "the registry refuses the login of [kubernetes] image_pull_secret: tell the server's admin"
+                     : "the nodes have no login for the registry: tell the server's admin to set [kubernetes] image_pull_secret");
 }
 
 static enum pod_trouble judge_waiting(const struct pod *p, char **ret_why)
@@ -294,7 +306,7 @@ static enum pod_trouble judge_waiting(const struct pod *p, char **ret_why)
 
         if (!waits_as(p, waits[i].reason))
             continue;
-        *ret_why = with_core(waits[i].text, message);
+        *ret_why = waiting_text(p, i, message);
         if (pull_refused(p, message))
             return POD_PULL_REFUSED;
         return has_any(message, final_words) && t == POD_SUSPECT && !waits_for_config ? POD_HOPELESS

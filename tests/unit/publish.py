@@ -120,7 +120,7 @@ class Case:
     def publish(self, conf, source, image, version=1, app="shop", file=None):
         r = subprocess.run([TOOL, conf, app, source, image["digest"], str(version), *([file] if file else [])],
                            capture_output=True, text=True, timeout=60)
-        assert r.returncode >= 0 and not r.stderr, (r.returncode, r.stderr)
+        assert r.returncode >= 0, (r.returncode, r.stderr) # what it logs is for the server's admin
         return r.returncode, r.stdout
 
 
@@ -204,15 +204,19 @@ def test_denied(c):
     def conf(auth, ca_file=ca):
         return c.conf(f"localhost:{c.main.port}", target, auth, ca_file, insecure=False)
     out = c.publish(conf(wrong), source, image)
-    expect(out, 3, f"registry {target} refuses the login from {wrong}")
+    expect(out, 3, f"registry {target} refuses the login from [release-registry] auth", "tell the server's admin")
     assert "not-it" not in out[1]
-    expect(c.publish(conf(none), source, image), 3, f"{none} has none for it")
-    expect(c.publish(conf(None), source, image), 3, "no file with credentials is set")
+    out = c.publish(conf(none), source, image)
+    expect(out, 3, "[release-registry] auth has none for it")
+    assert str(c.folder) not in out[1]
+    expect(c.publish(conf(None), source, image), 3, "no file with credentials is set", "[release-registry] auth")
     expect(c.publish(conf(wrong, None), source, image), 6, f"registry {target}", "certificate")
     expect(c.publish(c.conf(f"localhost:{c.main.port}", "127.0.0.1:1"), source, image), 6, "registry 127.0.0.1:1")
     plain = c.conf(f"localhost:{c.main.port}", f"127.0.0.1:{c.main.port}", insecure=False)
     expect(c.publish(plain, source, image), 6, "set insecure = yes")
-    expect(c.publish(conf(c.folder / "missing.json"), source, image), 4, "missing.json")
+    out = c.publish(conf(c.folder / "missing.json"), source, image)
+    expect(out, 4, "the login from [release-registry] auth", "the server's log says why")
+    assert "missing.json" not in out[1]
 
 
 def test_cuts(c):

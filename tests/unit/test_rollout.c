@@ -242,7 +242,14 @@ static void test_pull_refused(void **state)
         feed_pod(r, doc, 100 + (int64_t) i);
         assert_going(r, 15000);
     }
-    assert_failed(r, 20100, "web can't pull its image: pulling failed: 401 Unauthorized");
+    assert_failed(r, 20100, "web can't pull its image: pulling failed: 401 Unauthorized; the registry refuses the login of "
+                  "[kubernetes] image_pull_secret: tell the server's admin");
+    rollout_free(r);
+    /* Without one there is nothing to wait for. */
+    r = one_web();
+    feed_pod(r, with_container(pod("w", "web", "new"), 0, false, containers[0]), 100);
+    assert_failed(r, 100, "web can't pull its image: pulling failed: 401 Unauthorized; the nodes have no login for the registry: "
+                  "tell the server's admin to set [kubernetes] image_pull_secret");
     rollout_free(r);
 }
 
