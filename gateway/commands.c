@@ -312,9 +312,9 @@ const struct command commands[] = {
       "tag of an image in it; - or nothing stands for the only one. It is read whole before anything happens: the digests\n"
       "of its layers and configuration are checked, and the image must be one for Linux. Then it is published in the app's\n"
       "repository, and released as by git:from-image. Layers go as they are: docker save writes them uncompressed. [git]\n"
-      "max_image limits its size.\n\n"
-      "    docker save my/app:1.2 | ssh git@paas.example.com git:load-image shop -\n"
-      "    git:load-image shop my/app:1.2",
+      "max_image limits its size. From an engine: docker save my/app:1.2 | ssh git@HOST git:load-image shop -\n\n"
+      "    git:load-image shop - < image.tar\n"
+      "    git:load-image shop my/app:1.2 < images.tar",
       cmd_git_load_image },
     { "help", NULL, 0, ROLE_NONE, "[COMMAND]",
       "List the commands, or explain one",

@@ -191,8 +191,15 @@ def without_a_push():
     archive = run(["git", "archive", "--format=tar.gz", "HEAD~1"], cwd=repo.path)
     typed("git:from-archive shop -", stdin=archive.raw, says="is live")
     image = check(ssh("releases:info", "shop", "--json")).json()
+    named = f"{image['image'].partition('@')[0]}@{image['digest']}"
     typed("git:from-image shop docker.io/library/hello:1.2", says="is live",
-          instead={"docker.io/library/hello:1.2": f"{image['image'].partition('@')[0]}@{image['digest']}"})
+          instead={"docker.io/library/hello:1.2": named})
+    check(run(["docker", "pull", "-q", named]))
+    check(run(["docker", "tag", named, "my/app:1.2"]))
+    check(run(["docker", "save", "-o", TMP / "image.tar", "my/app:1.2"]))
+    check(run(["docker", "rmi", "my/app:1.2"]))
+    typed("git:load-image shop - < image.tar", says="is live", instead={"image.tar": TMP / "image.tar"})
+    typed("git:load-image shop my/app:1.2 < images.tar", instead={"images.tar": TMP / "image.tar"})
 
 
 def whole():
