@@ -70,7 +70,9 @@ def begin(relay, words, half, key=None):
     """A client whose command runs, and which has sent half of its input and waits for more."""
     argv = ["LogLevel=DEBUG2" if a == "LogLevel=ERROR" else a for a in ssh_argv(key, port=relay.port)]
     p = subprocess.Popen([*argv, f"git@{harness.HOST}", *words], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                         stderr=subprocess.PIPE, start_new_session=True)
+                         stderr=subprocess.PIPE, start_new_session=True,
+                         # A shell's background job ignores Ctrl-C, and so does what it starts.
+                         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     for line in p.stderr:
         if b"exec request accepted" in line:
             break
@@ -88,8 +90,8 @@ def by_signal(signo):
     def vanish(words, half):
         relay = Relay()
         p = begin(relay, words, half)
-        # Under load OpenSSH has missed one that came just as it began to wait.
-        until(lambda: p.send_signal(signo) or p.poll() is not None)
+        p.send_signal(signo)
+        p.wait(30)
         relay.close()
     return vanish
 
