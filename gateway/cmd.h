@@ -58,6 +58,8 @@ struct table { struct vec cells; size_t columns; };
 void table_add(struct table *t, const char *cell); /* NULL: "-" */
 void table_addf(struct table *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void table_print(const struct table *t, struct command_ctx *c);
+/* A list as what was asked for: its rows as JSON, or the table. Takes both; 0, a command's exit code. */
+int show_list(struct command_ctx *c, json_t *all, struct table *t);
 void table_release(struct table *t);
 
 /* A whole number from a word, min to max, or ERR_USAGE that names `what` ("-n"). */

@@ -111,12 +111,5 @@ int cmd_access_list(struct command_ctx *c, char *const *argv, int argc, struct e
         table_addf(&t, "%s%s", through != NULL ? "through @" : owner ? "owner" : "", through != NULL ? through : "");
     }
     access_rows_free(v, n);
-    if (c->json) {
-        (void) show_json(c, all);
-    } else {
-        json_decref(all);
-        table_print(&t, c);
-    }
-    table_release(&t);
-    return 0;
+    return show_list(c, all, &t);
 }

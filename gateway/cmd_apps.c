@@ -107,16 +107,9 @@ int cmd_apps_list(struct command_ctx *c, char *const *argv, int argc, struct err
         app_release(&v[i]);
     }
     free(v);
-    if (c->json) {
-        (void) show_json(c, all);
-    } else {
-        json_decref(all);
-        if (n == 0)
-            (void) io_outf(c->io, "You have no apps yet. Make one: apps:create NAME\n");
-        table_print(&t, c);
-    }
-    table_release(&t);
-    return 0;
+    if (n == 0 && !c->json)
+        (void) io_outf(c->io, "You have no apps yet. Make one: apps:create NAME\n");
+    return show_list(c, all, &t);
 }
 
 static json_t *lock_json(const struct app *a)

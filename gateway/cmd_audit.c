@@ -53,12 +53,5 @@ int cmd_audit(struct command_ctx *c, char *const *argv, int argc, struct err *er
         audit_row_release(&v[i]);
     }
     free(v);
-    if (c->json) {
-        (void) show_json(c, all);
-    } else {
-        json_decref(all);
-        table_print(&t, c);
-    }
-    table_release(&t);
-    return 0;
+    return show_list(c, all, &t);
 }

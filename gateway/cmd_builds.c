@@ -95,16 +95,9 @@ int cmd_builds_list(struct command_ctx *c, char *const *argv, int argc, struct e
         build_release(&v[i]);
     }
     free(v);
-    if (c->json) {
-        (void) show_json(c, all);
-    } else {
-        json_decref(all);
-        if (n == 0)
-            (void) io_outf(c->io, "%s has no builds yet; git push makes the first\n", c->app.name);
-        table_print(&t, c);
-    }
-    table_release(&t);
-    return 0;
+    if (n == 0 && !c->json)
+        (void) io_outf(c->io, "%s has no builds yet; git push makes the first\n", c->app.name);
+    return show_list(c, all, &t);
 }
 
 /* Whole lines of `in` to the person; the rest stays, unless it is the file's end. */

@@ -226,14 +226,7 @@ int cmd_keys_list(struct command_ctx *c, char *const *argv, int argc, struct err
         key_release(&v[i]);
     }
     free(v);
-    if (c->json) {
-        (void) show_json(c, all);
-    } else {
-        json_decref(all);
-        table_print(&t, c);
-    }
-    table_release(&t);
-    return 0;
+    return show_list(c, all, &t);
 }
 
 int cmd_keys_remove(struct command_ctx *c, char *const *argv, int argc, struct err *err)

@@ -63,18 +63,11 @@ int cmd_ps(struct command_ctx *c, char *const *argv, int argc, struct err *err)
         (void) json_array_append_new(all, instance_json(o));
         instance_row(&t, o);
     }
-    if (c->json) {
-        (void) show_json(c, all);
-    } else {
-        json_decref(all);
-        if (t.cells.n == 0)
-            (void) io_outf(c->io, c->app.live_release_id != 0 ? "No process of %s runs; scale it: ps:scale web=1\n"
-                                                              : "%s has no release yet; git push makes the first\n",
-                           c->app.name);
-        table_print(&t, c);
-    }
-    table_release(&t);
-    return 0;
+    if (t.cells.n == 0 && !c->json)
+        (void) io_outf(c->io, c->app.live_release_id != 0 ? "No process of %s runs; scale it: ps:scale web=1\n"
+                                                          : "%s has no release yet; git push makes the first\n",
+                       c->app.name);
+    return show_list(c, all, &t);
 }
 
 static int restart_line(void *arg, const char *data, size_t n)

@@ -174,16 +174,9 @@ int cmd_releases(struct command_ctx *c, char *const *argv, int argc, struct err 
         release_release(&v[i]);
     }
     free(v);
-    if (c->json) {
-        (void) show_json(c, all);
-    } else {
-        json_decref(all);
-        if (n == 0)
-            (void) io_outf(c->io, "%s has no releases yet; git push makes the first\n", c->app.name);
-        table_print(&t, c);
-    }
-    table_release(&t);
-    return 0;
+    if (n == 0 && !c->json)
+        (void) io_outf(c->io, "%s has no releases yet; git push makes the first\n", c->app.name);
+    return show_list(c, all, &t);
 }
 
 int release_version_parse(const char *s, int64_t *ret, struct err *err)

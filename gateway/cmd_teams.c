@@ -123,17 +123,10 @@ int cmd_teams_list(struct command_ctx *c, char *const *argv, int argc, struct er
         team_release(&v[i]);
     }
     free(v);
-    if (c->json) {
-        (void) show_json(c, all);
-    } else {
-        json_decref(all);
-        if (n == 0)
-            (void) io_outf(c->io, c->user.admin ? "There are no teams yet. Make one: teams:create NAME\n"
-                                                : "You are in no team\n");
-        table_print(&t, c);
-    }
-    table_release(&t);
-    return 0;
+    if (n == 0 && !c->json)
+        (void) io_outf(c->io, c->user.admin ? "There are no teams yet. Make one: teams:create NAME\n"
+                                            : "You are in no team\n");
+    return show_list(c, all, &t);
 }
 
 static void info_show(struct command_ctx *c, const struct team *team, const struct vec *members, const struct team_app *apps,

@@ -48,14 +48,7 @@ int cmd_users_list(struct command_ctx *c, char *const *argv, int argc, struct er
         user_release(&v[i]);
     }
     free(v);
-    if (c->json) {
-        (void) show_json(c, all);
-    } else {
-        json_decref(all);
-        table_print(&t, c);
-    }
-    table_release(&t);
-    return 0;
+    return show_list(c, all, &t);
 }
 
 int cmd_users_set(struct command_ctx *c, char *const *argv, int argc, struct err *err)

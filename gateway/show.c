@@ -182,6 +182,18 @@ void table_print(const struct table *t, struct command_ctx *c)
     buf_release(&out);
 }
 
+int show_list(struct command_ctx *c, json_t *all, struct table *t)
+{
+    if (c->json) {
+        (void) show_json(c, all);
+    } else {
+        json_decref(all);
+        table_print(t, c);
+    }
+    table_release(t);
+    return 0;
+}
+
 void table_release(struct table *t)
 {
     vec_release(&t->cells);

@@ -510,20 +510,31 @@ static void test_purge_cache(void **state)
     errand_release(&e);
 }
 
+/* The release of an image that a person sent, leased; its row is the caller's. */
+static int64_t image_sent(struct fixture *f, struct release *ret)
+{
+    struct processes p = { NULL, 0 };
+    struct release_new n = { .app_id = f->shop, .user_id = f->bert, .user = "bert", .description = "image x:1", .processes = &p,
+                             .source_image = "example.com/x", .image_ref = "sha256:1", .image_file = "aXb1Cd" };
+    int64_t id = 0, version = 0;
+
+    OK(processes_parse(fixture_processes, &p, &err));
+    OK(releases_create(f->store, &n, &id, &version, &err));
+    assert_int_equal(GOT(releases_lease(f->store, &f->me, ret, &err)), 1);
+    processes_release(&p);
+    return id;
+}
+
 /* An image that a person sent: its row says all, and needs its file until it is published. */
 static void test_sent_image(void **state)
 {
     struct fixture *f = *state;
-    struct processes p = { NULL, 0 };
-    struct release_new n = { .app_id = f->shop, .user_id = f->bert, .user = "bert", .description = "image x:1", .processes = &p,
-                             .source_image = "example.com/x", .image_ref = "sha256:1", .image_file = "aXb1Cd" };
+    struct release_new n;
     struct release r;
-    int64_t id = 0, version = 0;
+    int64_t id, version = 0;
     bool needed = false;
 
-    OK(processes_parse(fixture_processes, &p, &err));
-    OK(releases_create(f->store, &n, &id, &version, &err));
-    assert_int_equal(GOT(releases_lease(f->store, &f->me, &r, &err)), 1);
+    id = image_sent(f, &r);
     assert_string_equal(r.image_file, "aXb1Cd");
     assert_string_equal(r.digest, "sha256:1");
     assert_int_equal(formation_count(&r.formation, "web"), 1);
@@ -538,23 +549,18 @@ static void test_sent_image(void **state)
     /* Nothing can be made of it: the image is nowhere. */
     n = (struct release_new) { .app_id = f->shop, .user_id = f->bert, .user = "bert", .description = "retry", .from_release_id = id };
     REFUSED(ERR_FAILED, "send it again: git:load-image shop -", releases_create(f->store, &n, &id, &version, &err));
-    processes_release(&p);
 }
 
 /* Once it is published, the file isn't needed, and what comes after has the image. */
 static void test_sent_image_published(void **state)
 {
     struct fixture *f = *state;
-    struct processes p = { NULL, 0 };
-    struct release_new n = { .app_id = f->shop, .user_id = f->bert, .user = "bert", .description = "image x:1", .processes = &p,
-                             .source_image = "example.com/x", .image_ref = "sha256:1", .image_file = "aXb1Cd" };
+    struct release_new n;
     struct release r;
-    int64_t id = 0, version = 0;
+    int64_t id, version = 0;
     bool needed = true;
 
-    OK(processes_parse(fixture_processes, &p, &err));
-    OK(releases_create(f->store, &n, &id, &version, &err));
-    assert_int_equal(GOT(releases_lease(f->store, &f->me, &r, &err)), 1);
+    id = image_sent(f, &r);
     release_release(&r);
     OK(releases_published(f->store, &f->me, id, "example.com/x@sha256:1", 1, &err));
     OK(releases_need_file(f->store, "aXb1Cd", &needed, &err));
@@ -566,7 +572,6 @@ static void test_sent_image_published(void **state)
     assert_null(r.image_file);
     assert_string_equal(r.image, "example.com/x@sha256:1");
     release_release(&r);
-    processes_release(&p);
 }
 
 int main(void)
