@@ -40,7 +40,7 @@ bool seal_rotate_is_open(const char *state, enum seal_scope scope);
 enum { SEAL_AGAIN, SEAL_IS_NEW, SEAL_DAMAGED };
 int seal_again(const char *state, enum seal_scope scope, int64_t app_id, const char *name, const void *sealed,
                size_t sealed_n, void **ret, size_t *ret_n, struct err *err);
-/* Destroys the former secret key. */
+/* Destroys the former secret key, and what a process that was killed had begun to write. */
 int seal_rotate_end(const char *state, enum seal_scope scope, struct err *err);
 /* 1: ours until *ret_fd is closed; 0: another process has it; -1. */
 int seal_rotate_lock(const char *state, enum seal_scope scope, int *ret_fd, struct err *err);

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -241,10 +242,35 @@ bool seal_rotate_is_open(const char *state, enum seal_scope scope)
     return path_exists(old);
 }
 
+/* What path_write had begun when its process was killed. */
+static bool is_half_written(const char *name)
+{
+    return strncmp(name, "secret.new.", 11) == 0 || strncmp(name, "public.", 7) == 0;
+}
+
+static int half_written_remove(const char *folder, struct err *err)
+{
+    DIR *d = opendir(folder);
+    struct dirent *e;
+    int rc = 0;
+
+    if (d == NULL)
+        return err_errno(err, "cannot open %s", folder);
+    while (rc == 0 && (e = readdir(d)) != NULL) {
+        if (is_half_written(e->d_name) && unlinkat(dirfd(d), e->d_name, 0) < 0 && errno != ENOENT)
+            rc = err_errno(err, "cannot remove %s%s", folder, e->d_name);
+    }
+    (void) closedir(d);
+    return rc;
+}
+
+/* The former key last: while it is there, another process goes on with this. */
 int seal_rotate_end(const char *state, enum seal_scope scope, struct err *err)
 {
-    cleanup_free char *old = key_path(state, scope, "secret.old");
+    cleanup_free char *folder = key_path(state, scope, ""), *old = key_path(state, scope, "secret.old");
 
+    if (half_written_remove(folder, err) != 0)
+        return -1;
     if (unlink(old) < 0 && errno != ENOENT)
         return err_errno(err, "cannot remove %s", old);
     pairs_forget(scope);

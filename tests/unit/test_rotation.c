@@ -212,6 +212,7 @@ static void test_killed_files(void **state)
     struct fixture *f = *state;
     cleanup_free char *secret = file(f, "run/secret"), *old = file(f, "run/secret.old");
     cleanup_free char *fresh = file(f, "run/secret.new"), *public = file(f, "run/public"), *stale = file(f, "stale");
+    cleanup_free char *half = file(f, "run/secret.new.Ab12Cd"), *half_public = file(f, "run/public.Ab12Cd");
     unsigned char key[32];
 
     set_many(f);
@@ -224,13 +225,16 @@ static void test_killed_files(void **state)
     assert_int_equal(work(f, SEAL_RUN, 100), 1);
     assert_done(f, SEAL_RUN, VALUES, 0);
     assert_false(there(f, "run/secret.new"));
-    /* The former key has its second name. */
+    /* Both were being written; the former key has its second name. */
+    OK(path_write(half, key, 16, 0400, &err));
+    OK(path_write(half_public, key, 0, 0600, &err));
     OK(rotation_ask(f->store, &err));
     OK(path_write(fresh, key, 32, 0400, &err));
     assert_int_equal(link(secret, old), 0);
     assert_int_equal(assert_all(f), VALUES);
     assert_int_equal(work(f, SEAL_RUN, 100), 1);
     assert_done(f, SEAL_RUN, VALUES, 0);
+    assert_false(there(f, "run/secret.new.Ab12Cd") || there(f, "run/public.Ab12Cd"));
     /* The new key is in place, but not its public one: values are still sealed to the former one. */
     OK(rotation_ask(f->store, &err));
     assert_int_equal(link(public, stale), 0);
