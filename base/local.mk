@@ -27,6 +27,7 @@ base_libbase_a_SOURCES = \
     base/path.c base/path.h \
     base/role.c base/role.h \
     base/spawn.c base/spawn.h \
+    base/text.c base/text.h \
     base/vec.c base/vec.h \
     base/wake.c base/wake.h \
     base/word.c base/word.h

@@ -12,8 +12,7 @@ deployer_libdeployer_a_SOURCES = \
     deployer/stream_plan.c deployer/stream_plan.h \
     deployer/stream_run.c deployer/stream_run.h \
     deployer/target.c deployer/target.h \
-    deployer/target_document.c \
-    deployer/text.c deployer/text.h
+    deployer/target_document.c
 # Releases: the queue, their steps, registries.
 deployer_libdeployer_a_SOURCES += \
     deployer/blob.c deployer/blob.h \

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #define KEPT_MAX (4 * 1024 * 1024) /* bytes of lines that some follower has not taken, of those who follow the same */
-#define TOGETHER_MS 50             /* a session's process wakes up so often at most */
+#define TOGETHER_MS 100            /* a session's process wakes up so often at most */
 #define TOGETHER_LINES 4000        /* nor do more lines wait */
 #define FIRST_MS 10000             /* in which the first follower comes */
 #define ONLY_MAX 128               /* of a process type or instance */

@@ -6,8 +6,8 @@
 #include "base/ipc.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "deployer/rfc3339.h"
-#include "deployer/text.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -89,7 +89,7 @@ void log_lines_take(struct log_lines *l, struct log_cursor *c, const char *name,
     rfc3339_format(ns / 1000000, time);
     buf_init(&b, SHOWN_MAX);
     (void) buf_addf(&b, "%s %s ", time, name);
-    text_clean(&b, p + len, n - len);
+    (void) text_clean(&b, p + len, n - len, true);
     if (buf_addch(&b, '\n') < 0) {
         buf_truncate(&b, buf_len(&b) - 1);
         (void) buf_addch(&b, '\n');

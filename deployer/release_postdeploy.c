@@ -5,8 +5,8 @@
 
 #include "base/loop.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "deployer/step.h"
-#include "deployer/text.h"
 #include "sql/app_json.h"
 
 #include <inttypes.h>

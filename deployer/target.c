@@ -3,7 +3,7 @@
 #include "deployer/target.h"
 
 #include "base/mem.h"
-#include "deployer/text.h"
+#include "base/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +91,6 @@ void target_say_output(const struct target_call *c, const char *line, size_t n)
 
     buf_init(&b, OUTPUT_LINE_MAX);
     (void) buf_addstr(&b, "       ");
-    text_clean(&b, line, n);
+    (void) text_clean(&b, line, n, true);
     c->say(c->say_arg, buf_str(&b));
 }

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define TTY_PIECE 16384 /* bytes that are sent together */
+
 static struct connection *conn_of(struct command_io *io)
 {
     return ((struct channel_io *) io)->conn;
@@ -13,20 +15,22 @@ static struct connection *conn_of(struct command_io *io)
 static int put(struct command_io *io, bool to_stderr, const char *data, size_t n)
 {
     struct connection *c = conn_of(io);
+    char piece[TTY_PIECE];
 
-    while (io->tty && n > 0) {
-        const char *nl = memchr(data, '\n', n);
-        size_t line;
+    if (!io->tty)
+        return connection_write(c, to_stderr, data, n);
+    while (n > 0) {
+        size_t used = 0;
 
-        if (nl == NULL)
-            break;
-        line = (size_t) (nl - data);
-        if (connection_write(c, to_stderr, data, line) < 0 || connection_write(c, to_stderr, "\r\n", 2) < 0)
+        for (; n > 0 && used + 2 <= sizeof(piece); n--) {
+            if (*data == '\n')
+                piece[used++] = '\r';
+            piece[used++] = *data++;
+        }
+        if (connection_write(c, to_stderr, piece, used) < 0)
             return -1;
-        data += line + 1;
-        n -= line + 1;
     }
-    return connection_write(c, to_stderr, data, n);
+    return 0;
 }
 
 static int io_out(struct command_io *io, const void *data, size_t n)

@@ -2,9 +2,9 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "gateway/cmd.h"
 #include "gateway/follow.h"
-#include "gateway/text.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,11 +2,11 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "base/word.h"
 #include "gateway/attach.h"
 #include "gateway/cmd.h"
 #include "gateway/live.h"
-#include "gateway/text.h"
 
 #include <stdlib.h>
 #include <string.h>

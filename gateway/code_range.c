@@ -5,9 +5,9 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/text.h"
 #include "gateway/cmd.h"
 #include "gateway/refs.h"
-#include "gateway/text.h"
 
 #include <git2.h>
 #include <stdlib.h>

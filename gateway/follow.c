@@ -3,9 +3,9 @@
 #include "gateway/follow.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "base/wake.h"
 #include "gateway/stopping.h"
-#include "gateway/text.h"
 #include "sql/tables.h"
 
 #include <errno.h>

@@ -46,7 +46,6 @@ gateway_libgateway_a_SOURCES = \
     gateway/session.c gateway/session.h \
     gateway/stopping.c gateway/stopping.h \
     gateway/sideband.c gateway/sideband.h \
-    gateway/text.c gateway/text.h \
     gateway/upload.c
 
 # Commands.

@@ -4,10 +4,10 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "gateway/cmd_config.h"
 #include "gateway/live.h"
 #include "gateway/plan_diff.h"
-#include "gateway/text.h"
 #include "sql/tables.h"
 
 #include <inttypes.h>

@@ -5,7 +5,7 @@
 #include "base/http.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "deployer/text.h"
+#include "base/text.h"
 
 #include <stdlib.h>
 #include <string.h>

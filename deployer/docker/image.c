@@ -7,7 +7,7 @@
 #include "base/image_ref.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "deployer/text.h"
+#include "base/text.h"
 
 #include <sodium.h>
 #include <stdlib.h>

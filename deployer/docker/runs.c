@@ -6,9 +6,9 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "deployer/log_lines.h"
 #include "deployer/rfc3339.h"
-#include "deployer/text.h"
 #include "sql/store.h"
 
 #include <limits.h>

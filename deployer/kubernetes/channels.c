@@ -4,8 +4,8 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "deployer/kubernetes/kube.h"
-#include "deployer/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

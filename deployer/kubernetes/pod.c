@@ -4,9 +4,9 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "deployer/kubernetes/manifest.h"
 #include "deployer/rfc3339.h"
-#include "deployer/text.h"
 
 #include <limits.h>
 #include <signal.h>

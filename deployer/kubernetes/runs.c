@@ -5,10 +5,10 @@
 #include "base/ipc.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "deployer/kubernetes/gate.h"
 #include "deployer/kubernetes/pod.h"
 #include "deployer/log_lines.h"
-#include "deployer/text.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,8 +3,8 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "deployer/kubernetes/kube.h"
-#include "deployer/text.h"
 
 #include <string.h>
 

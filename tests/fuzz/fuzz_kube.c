@@ -2,10 +2,10 @@
  * is no Deployment and no Pod is taken for a Status. Each line is also taken for one of a log. */
 #include "config.h"
 
+#include "base/text.h"
 #include "deployer/kubernetes/instances.h"
-#include "deployer/rfc3339.h"
 #include "deployer/kubernetes/rollout.h"
-#include "deployer/text.h"
+#include "deployer/rfc3339.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -39,7 +39,7 @@ static void feed(struct rollout *r, struct instances *all, const char *line, siz
     json_decref(object);
     buf_init(&b, 4096);
     rollout_progress(r, &b);
-    text_clean(&b, line, n);
+    (void) text_clean(&b, line, n, true);
     buf_release(&b);
     if (rollout_judge(r, now, &again, &failure) == ROLLOUT_FAILED)
         rollout_failure_release(&failure);

@@ -1,7 +1,7 @@
 /* Text for a terminal: no control character but tab and newline comes out, and no escape but SGR. */
 #include "config.h"
 
-#include "gateway/text.h"
+#include "base/text.h"
 
 #include <stdint.h>
 #include <stdlib.h>

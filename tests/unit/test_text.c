@@ -1,7 +1,7 @@
 #include "config.h"
 
 #include "base/mem.h"
-#include "gateway/text.h"
+#include "base/text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "gateway/text.h"
+#include "base/text.h"
 
 #include <string.h>
 
@@ -73,38 +73,67 @@ static bool is_reset(const unsigned char *s, size_t n)
     return true;
 }
 
-static int clean(struct buf *out, const unsigned char *s, size_t n, bool color)
+/* How many bytes from s on are printable ASCII or tabs: nearly all of nearly every line. */
+static size_t plain_length(const unsigned char *s, size_t n)
 {
-    bool colored = false;
     size_t i = 0;
 
-    while (i < n) {
-        if (s[i] == ESC) {
-            bool sgr;
-            size_t len = escape_length(s + i, n - i, &sgr);
+    while (i < n && ((s[i] >= ' ' && s[i] < 0x7f) || s[i] == '\t'))
+        i++;
+    return i;
+}
 
-            if (sgr && color) {
-                if (buf_add(out, s + i, len) < 0)
-                    return -1;
-                colored = !is_reset(s + i, len);
-            }
-            i += len;
-        } else if (s[i] == '\t' || (s[i] >= ' ' && s[i] < 0x7f)) {
-            if (buf_addch(out, (char) s[i++]) < 0)
-                return -1;
-        } else if (s[i] >= 0x80) {
-            size_t len = utf8_length(s + i, n - i);
+/* As much of it as there is room for. */
+static int add(struct buf *out, const void *p, size_t n)
+{
+    size_t room = buf_room(out);
 
-            if ((len > 0 ? buf_add(out, s + i, len) : buf_addch(out, '?')) < 0)
-                return -1;
-            i += len > 0 ? len : 1;
-        } else {
-            i++;
-        }
+    if (n <= room)
+        return buf_add(out, p, n);
+    (void) buf_add(out, p, room);
+    return -1;
+}
+
+/* What stands at s, which is no plain text; *ret_n is its length. */
+static int special(struct buf *out, const unsigned char *s, size_t n, bool color, bool *colored, size_t *ret_n)
+{
+    bool sgr;
+
+    *ret_n = 1;
+    if (s[0] == ESC) {
+        *ret_n = escape_length(s, n, &sgr);
+        if (!sgr || !color)
+            return 0;
+        *colored = !is_reset(s, *ret_n);
+        return buf_add(out, s, *ret_n);
     }
-    if (colored && buf_addstr(out, "\033[m") < 0)
-        return -1;
-    return buf_addch(out, '\n');
+    if (s[0] >= 0x80) {
+        size_t len = utf8_length(s, n);
+
+        if (len == 0)
+            return buf_addch(out, '?');
+        *ret_n = len;
+        return buf_add(out, s, len);
+    }
+    return s[0] == '\n' ? buf_addch(out, ' ') : 0;
+}
+
+int text_clean(struct buf *out, const char *text, size_t n, bool color)
+{
+    const unsigned char *s = (const unsigned char *) text;
+    bool colored = false;
+
+    while (n > 0 && (s[n - 1] == '\n' || s[n - 1] == '\r'))
+        n--;
+    while (n > 0) {
+        size_t len = plain_length(s, n);
+
+        if ((len > 0 ? add(out, s, len) : special(out, s, n, color, &colored, &len)) < 0)
+            return -1;
+        s += len;
+        n -= len;
+    }
+    return colored ? buf_addstr(out, "\033[m") : 0;
 }
 
 int text_clean_line(struct buf *out, const char *s, size_t n, bool color)
@@ -124,10 +153,19 @@ int text_clean_line(struct buf *out, const char *s, size_t n, bool color)
         /* Never inside a UTF-8 sequence. */
         while (piece < n && piece > TEXT_LINE_MAX - 4 && ((unsigned char) s[piece] & 0xc0) == 0x80)
             piece--;
-        if (clean(out, (const unsigned char *) s, piece, color) < 0)
+        if (text_clean(out, s, piece, color) < 0 || buf_addch(out, '\n') < 0)
             return -1;
         s += piece;
         n -= piece;
     } while (n > 0);
     return 0;
+}
+
+char *text_plain(const char *s, size_t max)
+{
+    struct buf b;
+
+    buf_init(&b, max);
+    (void) text_clean(&b, s, strlen(s), false);
+    return buf_steal(&b);
 }
