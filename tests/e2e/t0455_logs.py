@@ -3,6 +3,7 @@
 many followers of one that writes much."""
 
 import collections
+import contextlib
 import os
 import pathlib
 import re
@@ -291,13 +292,32 @@ class Counter:
 FOLLOWERS = 50
 FOLLOWER_KIB = 8 * 1024  # of memory for each: a session and a stream
 FLOOD_LINE = len("2026-01-02T03:04:05Z flood.1 000000000 " + "x" * 50 + "\n")
+FLOOD_APP = {**files("flood"), "app.json": '{"formation": {"web": {"quantity": 1}, "flood": {"quantity": 0}}}'}
+
+
+@contextlib.contextmanager
+def many_followers(server, app):
+    """FOLLOWERS of the server's app's process "flood", which writes from then on."""
+    all_ = [Counter(app, "-t", "-n", "0", "-p", "flood") for _ in range(FOLLOWERS)]
+    try:
+        # What reads the app's logs is one for all of them.
+        until(lambda: len(server.processes("session")) >= FOLLOWERS and len(server.processes("stream")) == 1)
+        check(ssh("ps:scale", app, "flood=1"))
+        until(lambda: all(f.bytes > 100 * FLOOD_LINE for f in all_), 120)
+        yield all_
+        assert all(f.process.poll() is None for f in all_)
+        assert len(server.processes("stream")) == 1
+    finally:
+        for f in all_:
+            f.process.kill()
+            f.process.wait()
 
 
 def test_many_followers():
     """50 followers of 10,000 lines a second: a push goes live beside them, and memory stays bounded"""
     with harness.Server(ssh__max_connections_per_address="100") as server:
         writer, other = Repo(new_name()), Repo(new_name())
-        writer.commit("first", {**files("flood"), "app.json": '{"formation": {"web": {"quantity": 1}, "flood": {"quantity": 0}}}'})
+        writer.commit("first", FLOOD_APP)
         check(writer.push())
         other.commit("first", hello("one"))
         check(other.push())
@@ -309,23 +329,12 @@ def test_many_followers():
             return time.monotonic() - begin
 
         alone = push("two")
-        all_ = [Counter(writer.app, "-t", "-n", "0", "-p", "flood") for _ in range(FOLLOWERS)]
-        try:
-            # What reads the app's logs is one for all of them.
-            until(lambda: len(server.processes("session")) >= FOLLOWERS and len(server.processes("stream")) == 1)
-            check(ssh("ps:scale", writer.app, "flood=1"))
-            until(lambda: all(f.bytes > 100 * FLOOD_LINE for f in all_), 120)
+        with many_followers(server, writer.app) as all_:
             before, begin = [f.bytes for f in all_], time.monotonic()
             beside = push("three")
             seconds = time.monotonic() - begin
             rates = sorted((f.bytes - n) / FLOOD_LINE / seconds for f, n in zip(all_, before))
-            assert all(f.process.poll() is None for f in all_)
-            assert len(server.processes("stream")) == 1
             used = [pss(p) for role in ("session", "stream") for p in server.processes(role)]
-        finally:
-            for f in all_:
-                f.process.kill()
-                f.process.wait()
         per = sum(used) / FOLLOWERS
         print(f"# a push alone {alone:.1f} s, beside {FOLLOWERS} followers {beside:.1f} s; each had {rates[0]:.0f} to "
               f"{rates[-1]:.0f} lines a second; {per:.0f} KiB for each follower")
@@ -388,4 +397,5 @@ def test_slow_follower():
     print(f"# the slow one has {len(rows)} lines, and was told of {complete(rows)} that are left out")
 
 
-harness.main(globals())
+if __name__ == "__main__":
+    harness.main(globals())
