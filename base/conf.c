@@ -162,6 +162,13 @@ const struct conf_setting conf_settings[] = {
       "An app answers under APP.DOMAIN. Browsers and curl find names below localhost on this machine." },
     { "docker", "tls", CONF_BOOL, AT(router_tls), "no", NULL, 0, 0,
       "Serve HTTPS with certificates that Caddy gets by itself; the domain must lead to this machine." },
+    { "docker", "acme_directory", CONF_STRING, AT(acme_directory), "", NULL, 0, 0,
+      "Directory URL of the ACME server that Caddy gets the certificates from: your own, or a public one for tries. Empty: "
+      "Let's Encrypt, and ZeroSSL where that fails. Names below localhost have certificates of Caddy's own authority." },
+    { "docker", "acme_ca", CONF_PATH, AT(acme_ca), "", NULL, 0, 0,
+      "PEM file with the certificate authority of the ACME server's own address. Empty: the system's." },
+    { "docker", "acme_email", CONF_STRING, AT(acme_email), "", NULL, 0, 0,
+      "Address that the ACME server may write to. Empty: none." },
     { "docker", "read_only", CONF_BOOL, AT(read_only), "no", NULL, 0, 0,
       "Give the containers a read-only root file system with a writable /tmp. Apps that write elsewhere fail." },
     { "docker", "pids_limit", CONF_INT, AT(pids_limit), "1024", NULL, 16, 4194304,

@@ -96,6 +96,9 @@ struct conf {
     long long http_port, https_port;
     char *router_domain;      /* apps get APP.router_domain */
     bool router_tls;
+    char *acme_directory;     /* URL; empty: Caddy's default */
+    char *acme_ca;            /* of that URL's host; empty: the system's */
+    char *acme_email;         /* empty: none */
     bool read_only;           /* the containers' root file system */
     long long pids_limit;
     long long log_size;       /* bytes of one log file of a container */

@@ -58,6 +58,14 @@ static int lock_take(const char *path, struct err *err)
     return fd;
 }
 
+/* Where it lacks, Caddy would refuse all of its configuration in words of its own. */
+static int acme_ca_check(const struct conf *c, struct err *err)
+{
+    if (!c->router_tls || c->acme_ca[0] == '\0' || access(c->acme_ca, R_OK) == 0)
+        return 0;
+    return err_errno(err, "cannot read [docker] acme_ca, %s", c->acme_ca);
+}
+
 int router_main(const struct conf *c)
 {
     cleanup_free char *config = conf_state_path(c, "run/docker/caddy.json");
@@ -65,7 +73,8 @@ int router_main(const struct conf *c)
     cleanup_free char *home = conf_state_path(c, "run/docker");
     struct err err = ERR_INIT;
 
-    if (router_prepare(c, &err) < 0 || requests_prepare(c, &err) < 0 || lock_take(lock, &err) < 0 || router_prepare(c, &err) < 0) {
+    if (acme_ca_check(c, &err) < 0 || router_prepare(c, &err) < 0 || requests_prepare(c, &err) < 0 || lock_take(lock, &err) < 0
+        || router_prepare(c, &err) < 0) {
         log_error("%s", err.msg);
         return (int) err.code;
     }

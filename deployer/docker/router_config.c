@@ -186,12 +186,61 @@ static json_t *listen_address(const struct conf *c, long long port)
     return json_sprintf(strchr(c->router_address, ':') != NULL ? "[%s]:%lld" : "%s:%lld", c->router_address, port);
 }
 
-/* Names that one of these is for are no matter of Caddy's; for all others it gets certificates by itself: from a public
- * authority, or, for those below localhost, from one of its own, which stays out of this machine's list of trusted ones
- * (caddyserver.com/docs/automatic-https). */
+/* Caddy's own authority alone can vouch for them. */
+static bool is_below_localhost(const char *host)
+{
+    static const char end[] = ".localhost";
+    size_t n = strlen(host), m = strlen(end);
+
+    return n > m && strcmp(host + n - m, end) == 0;
+}
+
+/* All names that an ACME server can be asked for. Caddy asks of itself for no private one ("shop.internal"), but who has a
+ * server of one's own has it for these. */
+static json_t *acme_subjects(const struct conf *c, const struct route *v, size_t n)
+{
+    json_t *all = json_array();
+
+    for (size_t i = 0; i < n; i++) {
+        cleanup_free char *first = xasprintf("%s.%s", v[i].name, c->router_domain);
+
+        if (!is_below_localhost(first))
+            json_array_append_new(all, json_string(first));
+        for (size_t k = 0; k < v[i].domains.n; k++)
+            if (!is_below_localhost(v[i].domains.v[k]))
+                json_array_append_new(all, json_string(v[i].domains.v[k]));
+    }
+    return all;
+}
+
+/* Where from Caddy gets certificates; NULL: where it does by itself. */
+static json_t *acme_automation(const struct conf *c, const struct route *v, size_t n)
+{
+    json_t *issuer, *subjects;
+
+    if (c->acme_directory[0] == '\0' && c->acme_email[0] == '\0')
+        return NULL;
+    issuer = json_pack("{s:s}", "module", "acme");
+    if (c->acme_directory[0] != '\0')
+        json_object_set_new(issuer, "ca", json_string(c->acme_directory));
+    if (c->acme_ca[0] != '\0')
+        json_object_set_new(issuer, "trusted_roots_pem_files", json_pack("[s]", c->acme_ca));
+    if (c->acme_email[0] != '\0')
+        json_object_set_new(issuer, "email", json_string(c->acme_email));
+    subjects = acme_subjects(c, v, n);
+    if (json_array_size(subjects) > 0)
+        return json_pack("{s:[{s:o, s:[o]}]}", "policies", "subjects", subjects, "issuers", issuer);
+    json_decref(subjects);
+    json_decref(issuer);
+    return NULL;
+}
+
+/* Names that one of these is for are no matter of Caddy's; for all others it gets certificates by itself: from an ACME
+ * server, or, for those below localhost, from an authority of its own, which stays out of this machine's list of trusted ones
+ * (caddyserver.com/docs/automatic-https, caddyserver.com/docs/json/apps/tls/automation). */
 static void tls_add(const struct conf *c, const struct route *v, size_t n, json_t *apps)
 {
-    json_t *files = json_array();
+    json_t *files = json_array(), *automation = acme_automation(c, v, n), *tls = json_object();
 
     for (size_t i = 0; i < n; i++) {
         cleanup_free char *path = NULL;
@@ -202,9 +251,14 @@ static void tls_add(const struct conf *c, const struct route *v, size_t n, json_
         json_array_append_new(files, json_pack("{s:s, s:s}", "certificate", path, "key", path));
     }
     if (json_array_size(files) > 0)
-        json_object_set_new(apps, "tls", json_pack("{s:{s:O}}", "certificates", "load_files", files));
+        json_object_set_new(tls, "certificates", json_pack("{s:O}", "load_files", files));
+    if (automation != NULL)
+        json_object_set_new(tls, "automation", automation);
+    if (json_object_size(tls) > 0)
+        json_object_set(apps, "tls", tls);
     json_object_set_new(apps, "pki", json_pack("{s:{s:{s:b}}}", "certificate_authorities", "local", "install_trust", 0));
     json_decref(files);
+    json_decref(tls);
 }
 
 /* Caddy's own redirects leave the port out: it takes for granted that others reach it at 443. */

@@ -158,7 +158,8 @@ const struct target_ops target_docker = {
         [TRAIT_MACHINES] = { false, "on the machine that Slipway is on" },
         [TRAIT_ADDRESS] = { true, "APP.`domain` on `http_port` of [docker], by Caddy" },
         [TRAIT_DOMAINS] = { true, "" },
-        [TRAIT_HTTPS] = { true, "`tls` of [docker]: Caddy gets the certificates by itself, or has an app's own (`certs:add`)" },
+        [TRAIT_HTTPS] = { true, "`tls` of [docker]: Caddy gets the certificates by itself, from Let's Encrypt or the ACME server "
+                          "that `acme_directory` names, or has an app's own (`certs:add`)" },
         [TRAIT_ROLLOUT] = { true, "" },
         [TRAIT_RESTART] = { true, "when the machine is back" },
         [TRAIT_COMMAND] = { true, "" },

@@ -2,15 +2,18 @@
 """HTTPS by a client that checks: certificates that Caddy makes by itself, an app's own ones, the same on an Ingress."""
 
 import base64
+import hashlib
 import http.client
 import json
 import pathlib
 import socket
 import ssl
+import subprocess
 import urllib.parse
+import urllib.request
 
 import harness
-from harness import ENV, TMP, Server, check, has, hello, new_app, new_name, run, ssh, until, url
+from harness import ENV, TMP, TOP, Server, check, has, hello, new_app, new_name, run, ssh, until, url
 
 CLUSTER = ENV["SLIPWAY_TARGET"] == "kubernetes"
 
@@ -135,6 +138,100 @@ def test_redirect():
         r = c.getresponse()
         assert r.status == 308 and r.headers["Location"] == f"https://{u.hostname}:{u.port}/x", (r.status, r.headers["Location"])
         c.close()
+
+
+class Acme:
+    """A real ACME server: Pebble, which sees all names at 127.0.0.1 and asks the router's ports there. Used with `with`."""
+
+    def __init__(self, http_port, https_port):
+        self.authority = Authority()
+        cert, key = self.authority.issue("localhost")
+        self.folder = TMP / new_name("acme")
+        self.folder.mkdir()
+        (self.folder / "cert.pem").write_text(cert)
+        (self.folder / "key.pem").write_text(key)
+        self.port, self.manage, self.dns, self.dns_manage = (harness.free_port() for _ in range(4))
+        self.directory = f"https://localhost:{self.port}/dir"
+        (self.folder / "config.json").write_text(json.dumps({"pebble": {
+            "listenAddress": f"127.0.0.1:{self.port}", "managementListenAddress": f"127.0.0.1:{self.manage}",
+            "certificate": str(self.folder / "cert.pem"), "privateKey": str(self.folder / "key.pem"),
+            "httpPort": http_port, "tlsPort": https_port, "keyAlgorithm": "ecdsa", "retryAfter": {"authz": 1, "order": 1}}}))
+        self.root = self.folder / "root.pem"
+        self.processes = []
+
+    def start(self, *argv):
+        with open(self.folder / f"{pathlib.Path(argv[0]).name}.log", "wb") as log:
+            self.processes.append(subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                                   env={"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_AUTHZREUSE": "0"}))
+
+    def name(self, host, address):
+        """From now on the name leads there."""
+        q = urllib.request.Request(f"http://127.0.0.1:{self.dns_manage}/add-a",
+                                   json.dumps({"host": host + ".", "addresses": [address]}).encode())
+        urllib.request.urlopen(q, timeout=10).close()
+
+    def certificate(self):
+        """The root that its certificates end in; None while it doesn't answer."""
+        try:
+            with urllib.request.urlopen(f"https://localhost:{self.manage}/roots/0", timeout=10,
+                                        context=ssl.create_default_context(cafile=self.authority.cert)) as r:
+                return r.read()
+        except OSError:
+            return None
+
+    def __enter__(self):
+        parts = pathlib.Path(check(run([TOP / "stack/pebble/build"])).out.splitlines()[-1])
+        self.start(parts / "pebble-challtestsrv", "-dnsserver", f"127.0.0.1:{self.dns}", "-management",
+                   f"127.0.0.1:{self.dns_manage}", "-defaultIPv6", "", "-http01", "", "-https01", "", "-doh", "", "-tlsalpn01", "")
+        self.start(parts / "pebble", "-config", self.folder / "config.json", "-dnsserver", f"127.0.0.1:{self.dns}")
+        self.root.write_bytes(until(self.certificate))
+        return self
+
+    def __exit__(self, kind, value, trace):
+        for p in self.processes:
+            p.terminate()
+            p.wait(10)
+        if kind is not None:
+            print("".join(f"# acme: {line}\n" for line in (self.folder / "pebble.log").read_text().splitlines()[-30:]), end="")
+
+
+def served(port, host):
+    """SHA-256 of the certificate that is shown for the name, whoever made it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as plain, \
+            context.wrap_socket(plain, server_hostname=host) as s:
+        return hashlib.sha256(s.getpeercert(binary_form=True)).hexdigest()
+
+
+def test_acme():
+    """a domain gets a certificate from an ACME server, and keeps it; one that can't be validated harms no other"""
+    if CLUSTER:
+        return
+    http_port, https_port = harness.free_port(), harness.free_port()
+    good, bad = f"{new_name('www')}.example.com", f"{new_name('elsewhere')}.example.com"
+    with Acme(http_port, https_port) as acme, Server(
+            docker__tls="yes", docker__https_port=https_port, docker__http_port=http_port, docker__acme_ca=acme.authority.cert,
+            docker__acme_directory=acme.directory, docker__acme_email="dev@example.com") as server:
+        repo = new_app("first")
+        app = repo.app
+        check(ssh("domains:add", app, good))
+        until(lambda: vouched(https_port, good, acme.root))
+        assert ask(https_port, good, acme.root).startswith("first")
+        has_it = served(https_port, good)
+        # A name that leads to another machine.
+        acme.name(bad, "127.0.0.2")
+        check(ssh("domains:add", app, bad))
+        repo.commit("second", hello("second"))
+        check(repo.push())
+        assert ask(https_port, good, acme.root).startswith("second") and served(https_port, good) == has_it
+        local = pathlib.Path(server.state, "run/docker/caddy/pki/authorities/local/root.crt")
+        assert ask(https_port, f"{app}.localhost", local).startswith("second")
+        assert refuses(https_port, bad, acme.root)
+        server.stop()
+        server.start()
+        until(lambda: vouched(https_port, good, acme.root))
+        assert ask(https_port, good, acme.root).startswith("second") and served(https_port, good) == has_it
 
 
 def kubectl(*words):

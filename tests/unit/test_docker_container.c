@@ -356,6 +356,48 @@ static void test_router(void **state)
     free(url);
 }
 
+static void text_set(char **at, const char *text)
+{
+    free(*at);
+    *at = xstrdup(text);
+}
+
+static void acme_is(struct fixture *f, const struct route *r, const char *want)
+{
+    json_auto_t *doc = router_render(&f->conf, r, 1);
+    const json_t *automation = json_at(doc, "apps.tls.automation");
+    cleanup_free char *text = automation != NULL ? json_text(automation) : xstrdup("none");
+
+    assert_string_equal(text, want);
+}
+
+/* What an ACME server is asked for: also private names, but none below localhost. */
+static void test_acme(void **state)
+{
+    struct fixture *f = *state;
+    struct route r = { .app = (char *) (uintptr_t) "shop", .name = (char *) (uintptr_t) "shop" };
+    struct err err = ERR_INIT;
+
+    assert_int_equal(subnet_parse("10.213.1.0/24", &r.subnet, &err), 0);
+    vec_addl(&r.domains, "example.com", "shop.internal", "x.localhost", NULL);
+    f->conf.router_tls = true;
+    acme_is(f, &r, "none"); /* Caddy's own choice */
+    text_set(&f->conf.acme_email, "dev@example.com");
+    acme_is(f, &r, "{\"policies\":[{\"subjects\":[\"example.com\",\"shop.internal\"],\"issuers\":[{\"module\":\"acme\","
+            "\"email\":\"dev@example.com\"}]}]}");
+    text_set(&f->conf.acme_email, "");
+    text_set(&f->conf.acme_directory, "https://ca.internal/acme/dir");
+    text_set(&f->conf.acme_ca, "/etc/slipway/acme.pem");
+    text_set(&f->conf.router_domain, "apps.internal");
+    acme_is(f, &r, "{\"policies\":[{\"subjects\":[\"shop.apps.internal\",\"example.com\",\"shop.internal\"],\"issuers\":[{"
+            "\"module\":\"acme\",\"ca\":\"https://ca.internal/acme/dir\",\"trusted_roots_pem_files\":["
+            "\"/etc/slipway/acme.pem\"]}]}]}");
+    vec_release(&r.domains);
+    r.domains = (struct vec) VEC_INIT;
+    text_set(&f->conf.router_domain, "localhost");
+    acme_is(f, &r, "none");
+}
+
 /* Requests go to the old set or to the new one: after each single change of a file one of both is found. */
 static void test_switch(void **state)
 {
@@ -447,8 +489,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_golden), TEST(test_template), TEST(test_value), TEST(test_names), TEST(test_read),
-        TEST(test_quantity), TEST(test_limits), TEST(test_subnet), TEST(test_router), TEST(test_request), TEST(test_switch),
-        TEST(test_status), TEST(test_shown),
+        TEST(test_quantity), TEST(test_limits), TEST(test_subnet), TEST(test_router), TEST(test_acme), TEST(test_request),
+        TEST(test_switch), TEST(test_status), TEST(test_shown),
     };
 
     json_init();
