@@ -117,6 +117,11 @@ tests_fuzz_fuzz_image_manifest_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_fuzz_fuzz_image_manifest_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_image_manifest_LDADD = tests/libreplay.a gateway/libgateway.a \
     sql/libsql.a base/libbase.a $(GIT2_LIBS) $(SQLITE_LIBS) $(SODIUM_LIBS) $(JANSSON_LIBS) $(INIH_LIBS)
+fuzz_mains += tests/fuzz/fuzz_certificate
+tests_fuzz_fuzz_certificate_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_fuzz_fuzz_certificate_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_certificate_LDADD = tests/libreplay.a gateway/libgateway.a \
+    sql/libsql.a base/libbase.a $(SQLITE_LIBS) $(SODIUM_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS)
 fuzz_mains += tests/fuzz/fuzz_archive_path
 tests_fuzz_fuzz_archive_path_CFLAGS = $(AM_CFLAGS)
 tests_fuzz_fuzz_archive_path_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
