@@ -5,15 +5,18 @@
 #include "base/curl_load.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 #include <ctype.h>
 #include <limits.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #define BODY_MAX (1024 * 1024)   /* of a response nobody gave a bound for: any API object fits */
 #define HEADERS_MAX (64 * 1024)  /* of one response; servers themselves allow 8 to 16 KiB */
 #define REDIRECTS_MAX 5L         /* registries redirect once, to their storage */
+#define ISSUER_MAX 256
 #define CONNECT_MS 10000L
 #define REQUEST_MS 30000L
 #define KEEPALIVE_IDLE_S 30L     /* before a middlebox forgets a watch that is silent */
@@ -674,4 +677,74 @@ long http_link_send(struct http_link *l, const void *data, size_t n, struct err 
     if (rc == CURLE_AGAIN || (rc == CURLE_OK && sent == 0))
         return HTTP_AGAIN;
     return rc == CURLE_OK ? (long) sent : link_error(l->call, rc, err);
+}
+
+/* --- certificates */
+
+/* "Nov 28 12:30:57 2026 GMT", as OpenSSL prints it; -1: not so. */
+static int64_t certificate_time(const char *text)
+{
+    struct tm tm = { 0 };
+    const char *end = strptime(text, "%b %d %H:%M:%S %Y GMT", &tm);
+
+    return end != NULL && *end == '\0' ? (int64_t) timegm(&tm) * 1000 : -1;
+}
+
+/* The value of a "Name:value" line, or NULL. */
+static const char *certificate_field(const struct curl_slist *lines, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (; lines != NULL; lines = lines->next)
+        if (strncmp(lines->data, name, n) == 0 && lines->data[n] == ':')
+            return lines->data + n + 1;
+    return NULL;
+}
+
+static int certificate_read(struct http_call *c, struct http_certificate *ret, struct err *err)
+{
+    struct curl_certinfo *info = NULL;
+    const char *issuer, *from, *to;
+
+    if (curl.easy_getinfo(c->easy, CURLINFO_CERTINFO, &info) != CURLE_OK || info == NULL || info->num_of_certs < 1)
+        return err_set(err, ERR_FAILED, "%s: this libcurl tells nothing of certificates", c->host);
+    issuer = certificate_field(info->certinfo[0], "Issuer");
+    from = certificate_field(info->certinfo[0], "Start date");
+    to = certificate_field(info->certinfo[0], "Expire date");
+    if (issuer == NULL || from == NULL || to == NULL || certificate_time(from) < 0 || certificate_time(to) < 0)
+        return err_set(err, ERR_FAILED, "%s: the certificate can't be read", c->host);
+    ret->not_before = certificate_time(from);
+    ret->not_after = certificate_time(to);
+    ret->issuer = text_plain(issuer, ISSUER_MAX);
+    return 0;
+}
+
+int http_certificate_get(struct http *h, const char *url, struct http_certificate *ret, struct err *err)
+{
+    struct http_call *c = xcalloc(1, sizeof(*c));
+    CURLcode rc;
+    int result;
+
+    c->http = h;
+    c->host = peer_name(h, url);
+    c->easy = curl.easy_init();
+    rc = c->easy != NULL ? set_link(c, url) : CURLE_FAILED_INIT;
+    SET(PROXY, "");
+    SET(CERTINFO, 1L);
+    SET(SSL_VERIFYPEER, 0L); /* it is only looked at */
+    SET(SSL_VERIFYHOST, 0L);
+    if (rc == CURLE_OK)
+        rc = curl.easy_perform(c->easy);
+    if (rc == CURLE_SSL_CONNECT_ERROR)
+        result = err_set(err, ERR_NOT_FOUND, "%s shows no certificate for that name", c->host);
+    else
+        result = rc == CURLE_OK ? certificate_read(c, ret, err) : link_error(c, rc, err);
+    call_free(c);
+    return result;
+}
+
+void http_certificate_release(struct http_certificate *c)
+{
+    free(c->issuer);
+    memset(c, 0, sizeof(*c));
 }

@@ -86,6 +86,16 @@ void http_cancel(struct http_call *c);
 /* Goes on after a callback said HTTP_PAUSE; harmless otherwise. Not from inside a callback. */
 void http_resume(struct http_call *c);
 
+/* The certificate that a TLS server shows for a name, whoever vouches for it. */
+struct http_certificate {
+    char *issuer;                  /* "CN = Some authority" */
+    int64_t not_before, not_after; /* ms since 1970 */
+};
+/* Asks the URL's host itself, past proxies, for the client's tls_server_name. ERR_NOT_FOUND where it shows none for that name,
+ * ERR_DOWN where it does not answer. Release *ret. */
+int http_certificate_get(struct http *h, const char *url, struct http_certificate *ret, struct err *err);
+void http_certificate_release(struct http_certificate *c);
+
 /* A bare connection to the URL's host with the client's TLS settings and proxies, for a protocol that
  * begins as HTTP/1.1 and goes on as something else (RFC 9110 §7.8). Waits until it is made. NULL and
  * err (ERR_DOWN) on failure. Not with follow, not shared with requests. */

@@ -212,6 +212,24 @@ static void check_target(struct check *k, const struct conf *c, const char *name
         ops->close(t);
 }
 
+static void certificate_say(void *arg, const char *line)
+{
+    (void) arg;
+    (void) printf("note     %s; put a new one in its place: certs:add\n", line);
+}
+
+/* The apps' own, which nobody renews by himself. */
+static void check_certificates(struct check *k, const struct conf *c)
+{
+    struct err err = ERR_INIT;
+    struct store *s = NULL;
+
+    if (store_open(c->state, true, &s, &err) < 0 || certificates_ending(s, certificate_say, NULL, &err) < 0)
+        check_missing(k, "apps' certificates", &err, "see the server's log");
+    if (s != NULL)
+        store_close(s);
+}
+
 /* All that are configured, and those that apps are on. */
 static void check_targets(struct check *k, const struct conf *c)
 {
@@ -239,5 +257,6 @@ int check_deploy_run(const struct conf *c)
                        c->release_registry_ca, c->release_registry_auth,
                        "see [release-registry] in slipway.conf(5)");
     check_targets(&k, c);
+    check_certificates(&k, c);
     return k.missing != 0;
 }

@@ -77,6 +77,7 @@ int stream_request_read(const json_t *doc, struct stream_request *ret, struct er
         [STREAM_CONFIG] = "config", [STREAM_RUN] = "run", [STREAM_EXEC] = "exec",
         [STREAM_RUN_LIST] = "run-list", [STREAM_RUN_LOGS] = "run-logs", [STREAM_RUN_STOP] = "run-stop",
         [STREAM_PLAN] = "plan", [STREAM_FOLLOW] = "follow", [STREAM_MAINTENANCE] = "maintenance",
+        [STREAM_CERTIFICATES] = "certificates",
     };
     const char *op = json_str(doc, "op", "");
     struct stream_request r = { 0 };
@@ -344,6 +345,16 @@ static int serve_maintenance(struct stream *s, const struct target_ops *ops, str
     return err_set(err, ERR_FAILED, "%s has no maintenance page: %s", ops->name, ops->says[TRAIT_MAINTENANCE].how);
 }
 
+static int serve_certificates(struct stream *s, const struct target_ops *ops, struct target *t, struct err *err)
+{
+    json_auto_t *all = NULL;
+
+    if (ops->certificates == NULL)
+        return err_set(err, ERR_FAILED, "on %s, what is shown for %s's host names is the cluster's matter; its own certificate: "
+                       "certs:info %s", ops->name, s->app.name, s->app.name);
+    return ops->certificates(t, &s->app, &all, err) == 0 ? send_json(s, all, err) : -1;
+}
+
 static int serve_plan(struct stream *s, const struct target_ops *ops, struct target *t, struct err *err)
 {
     json_auto_t *all = NULL;
@@ -433,6 +444,7 @@ static int serve_target(struct stream *s, struct err *err)
        : s->request->op == STREAM_RESTART ? serve_restart(s, ops, t, err)
        : s->request->op == STREAM_PLAN ? serve_plan(s, ops, t, err)
        : s->request->op == STREAM_MAINTENANCE ? serve_maintenance(s, ops, t, err)
+       : s->request->op == STREAM_CERTIFICATES ? serve_certificates(s, ops, t, err)
                                           : serve_run(s, ops, t, err);
     ops->close(t);
     return rc;

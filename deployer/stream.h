@@ -18,6 +18,7 @@
  *   {"op": "config", "app_id": N, "version", "names"}   opened values of the run scope as one JSON object
  *   {"op": "plan", "app_id": N, …}           deployer/stream_plan.h
  *   {"op": "maintenance", "app_id": N, "on"}
+ *   {"op": "certificates", "app_id": N}
  *   {"op": "run" | "exec" | "run-list" | "run-logs" | "run-stop", "app_id": N, …}   deployer/stream_run.h
  * Returns the process's exit code: 0 where a result was sent, whatever it says. */
 int stream_main(const struct conf *c, int fd);
@@ -26,7 +27,7 @@ int stream_main(const struct conf *c, int fd);
 struct stream_request {
     enum stream_op { STREAM_LIST, STREAM_LOGS, STREAM_RESTART, STREAM_CONFIG, STREAM_RUN, STREAM_EXEC,
                      STREAM_RUN_LIST, STREAM_RUN_LOGS, STREAM_RUN_STOP, STREAM_PLAN, STREAM_MAINTENANCE,
-                     STREAM_FOLLOW } op;
+                     STREAM_FOLLOW, STREAM_CERTIFICATES } op;
     int64_t app_id;
     const char *process, *instance; /* NULL: all */
     const char *target;             /* NULL: the app's */

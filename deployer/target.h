@@ -208,6 +208,9 @@ struct target_ops {
     int (*run_stop)(struct target *t, const struct app *app, const char *name, struct err *err);
     /* From now on web's address answers with a maintenance page, or with the app again. */
     int (*maintenance)(struct target *t, const struct app *app, bool on, struct err *err);
+    /* The certificates that are shown for the app's host names, as an array that the caller decrefs: {"host", "issuer" (null:
+     * none is shown), "not_before", "not_after" (ms), "error": why none comes, or no new one, or null, "error_at"}. */
+    int (*certificates)(struct target *t, const struct app *app, json_t **ret, struct err *err);
 };
 
 /* What is asked, in a few words. */

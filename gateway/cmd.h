@@ -16,7 +16,7 @@ command_fn cmd_apps_export, cmd_apps_import, cmd_apps_info, cmd_apps_list, cmd_a
 command_fn cmd_apps_locked, cmd_apps_move, cmd_apps_plan, cmd_apps_rename, cmd_apps_set, cmd_apps_unlock;
 command_fn cmd_audit;
 command_fn cmd_builds_attach, cmd_builds_cancel, cmd_builds_list, cmd_builds_output;
-command_fn cmd_certs_add, cmd_certs_info, cmd_certs_remove;
+command_fn cmd_certs_add, cmd_certs_auto, cmd_certs_info, cmd_certs_remove;
 command_fn cmd_completion;
 command_fn cmd_config_clear, cmd_config_diff, cmd_config_export, cmd_config_import, cmd_config_keys;
 command_fn cmd_config_get, cmd_config_list, cmd_config_set, cmd_config_unset;

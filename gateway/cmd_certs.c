@@ -113,6 +113,14 @@ int cmd_certs_add(struct command_ctx *c, char *const *argv, int argc, struct err
     return rc;
 }
 
+static void end_say(struct command_ctx *c, int64_t not_after)
+{
+    cleanup_free char *end = certificate_end_text(not_after);
+
+    if (end != NULL)
+        (void) io_outf(c->io, " !     It %s. Put a new one in its place: certs:add %s\n", end, c->app.name);
+}
+
 int cmd_certs_info(struct command_ctx *c, char *const *argv, int argc, struct err *err)
 {
     struct table t = TABLE_INIT(2);
@@ -131,8 +139,7 @@ int cmd_certs_info(struct command_ctx *c, char *const *argv, int argc, struct er
         table_add(&t, "Names:");
         table_add(&t, names);
         table_add(&t, "Valid:");
-        table_addf(&t, "%s to %s%s", show_time(v.not_before).s, show_time(v.not_after).s,
-                   v.not_after < store_now() ? " (expired)" : "");
+        table_addf(&t, "%s to %s", show_time(v.not_before).s, show_time(v.not_after).s);
         table_add(&t, "Subject:");
         table_add(&t, v.subject);
         table_add(&t, "Issuer:");
@@ -140,6 +147,7 @@ int cmd_certs_info(struct command_ctx *c, char *const *argv, int argc, struct er
         table_add(&t, "Fingerprint:");
         table_addf(&t, "SHA-256 %s", v.fingerprint);
         table_print(&t, c);
+        end_say(c, v.not_after);
     }
     table_release(&t);
     certificate_release(&v);

@@ -99,6 +99,8 @@ static int change(struct command_ctx *c, const struct vec *domains, bool add, st
         return show(c, made.version, err);
     if (!ask.restart)
         (void) io_outf(c->io, "Nothing to do: %s has that already\n", c->app.name);
+    else if (add && made.id != 0 && c->app.certificate == NULL && c->conf->router_tls && strcmp(c->app.target, "docker") == 0)
+        (void) io_outf(c->io, "Caddy now asks for a certificate; how that goes: certs:auto %s\n", c->app.name);
     else if (made.id == 0)
         (void) io_outf(c->io, "%s... done\n", doing);
     return 0;

@@ -169,6 +169,12 @@ const struct command commands[] = {
       "yes, on Kubernetes expose = ingress.\n\n"
       "    certs:add shop < shop.pem",
       cmd_certs_add },
+    { "certs:auto", NULL, CMD_APP, ROLE_VIEW, "APP",
+      "Show the certificate of each host name, and why one doesn't come",
+      "On Docker with HTTPS: what is shown to a visitor of each name, by whom and until when. Where Caddy can't get one by itself, or\n"
+      "no new one in time, the ACME server's reason stands there; Caddy tries again by itself for 30 days.\n\n"
+      "    certs:auto shop",
+      cmd_certs_auto },
     { "certs:info", "certs certs:report", CMD_APP, ROLE_VIEW, "APP",
       "Show an app's own certificate",
       "Names, dates, subject, issuer, fingerprint.\n\n"

@@ -29,6 +29,11 @@
  *   {"op": "maintenance", "app_id": N, "on": bool}
  *       Nothing but the result: web's address shows the maintenance page from then on, or the app.
  *
+ *   {"op": "certificates", "app_id": N}
+ *       IPC_STDOUT frames whose payloads, joined, are one JSON array, an object for each of the app's host names:
+ *       {"host": "www.example.com", "issuer": "CN = …" | null (none is shown), "not_before": ms since 1970, "not_after",
+ *        "error": string | null, "error_at": ms since 1970 (0: no error)}
+ *
  * Then one IPC_RESULT {"code": enum err_code, "error": string | null}, and the stream closes. A stream
  * that closes without IPC_RESULT has died. IPC_STDERR text is shown to the person as it is.
  * Closing its end is how a session stops a stream that follows. */

@@ -68,7 +68,7 @@ gateway_libgateway_a_SOURCES += \
     gateway/cmd_keys.c \
     gateway/cmd_logs.c gateway/cmd_logs.h gateway/cmd_logs_output.c \
     gateway/certificate.c gateway/certificate.h \
-    gateway/cmd_certs.c \
+    gateway/cmd_certs.c gateway/cmd_certs_auto.c \
     gateway/cmd_domains.c \
     gateway/cmd_maintenance.c \
     gateway/cmd_move.c \

@@ -10,9 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #define KEY_NAME "tls.key"   /* no variable's: config_name_check refuses it */
 #define HASH_BYTES 16
+#define SOON_MS (14LL * 24 * 3600 * 1000) /* as long as a person who renews by hand may need */
 
 void certificate_release(struct certificate *c)
 {
@@ -39,6 +41,38 @@ bool certificate_covers(const struct certificate *c, const char *host)
             return true;
     }
     return false;
+}
+
+char *certificate_end_text(int64_t not_after)
+{
+    int64_t now = store_now();
+    time_t s = (time_t) (not_after / 1000);
+    char day[16] = "?";
+    struct tm tm;
+
+    if (not_after > now + SOON_MS)
+        return NULL;
+    if (gmtime_r(&s, &tm) != NULL)
+        (void) strftime(day, sizeof(day), "%Y-%m-%d", &tm);
+    return xasprintf("%s on %s", not_after < now ? "has ended" : "ends", day);
+}
+
+int certificates_ending(struct store *s, void (*say)(void *arg, const char *line), void *arg, struct err *err)
+{
+    cleanup_stmt sqlite3_stmt *st = NULL;
+    int rc;
+
+    if (store_prepare(s, &st, err, "SELECT a.name, c.names, c.not_after FROM certificates c JOIN apps a ON a.id = c.app_id "
+                      "WHERE c.not_after <= ? ORDER BY a.name", "i", store_now() + SOON_MS) != 0)
+        return -1;
+    while ((rc = store_step(s, st, err)) == 1) {
+        cleanup_free char *end = certificate_end_text(sqlite3_column_int64(st, 2));
+        cleanup_free char *line = xasprintf("certificate of %s (%s): it %s", (const char *) sqlite3_column_text(st, 0),
+                                            (const char *) sqlite3_column_text(st, 1), end);
+
+        say(arg, line);
+    }
+    return rc;
 }
 
 static int key_put(struct store *s, int64_t app_id, const char *key, int64_t *ret_id, struct err *err)

@@ -78,6 +78,11 @@ int certificates_get(struct store *s, int64_t app_id, struct certificate *ret, s
 /* With its key, for the role that has the run key. Without one *ret is empty. */
 int certificates_open(struct store *s, const struct app *a, struct certificate *ret, struct err *err);
 int certificates_remove(struct store *s, int64_t app_id, struct err *err);
+/* "has ended on 2026-12-01" or, in the last 14 days, "ends on 2026-12-01"; NULL before. The caller frees it. */
+char *certificate_end_text(int64_t not_after);
+/* Says, of each of the apps' own certificates of which there is something to say: "certificate of shop (www.example.com): it
+ * ends on 2026-12-01". */
+int certificates_ending(struct store *s, void (*say)(void *arg, const char *line), void *arg, struct err *err);
 
 /* --- clone.c */
 /* Gives a new app what another one has: settings, counts, suspended tasks; values in build scope alone are left to the

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "deployer/docker/certificates.h"
 #include "deployer/docker/requests.h"
 
 #include <errno.h>
@@ -15,7 +16,10 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#define LOG_MODE 0640 /* the deployer reads them */
 
 /* The Caddy that is waited for; for the signal's handler. */
 static volatile sig_atomic_t other;
@@ -58,6 +62,19 @@ static int lock_take(const char *path, struct err *err)
     return fd;
 }
 
+/* A file that Caddy writes to, with a mode that it keeps when it changes over to a new one. */
+static int log_make(const struct conf *c, const char *file, struct err *err)
+{
+    cleanup_free char *path = conf_state_path(c, "%s", file);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, LOG_MODE);
+
+    if (fd < 0)
+        return err_errno(err, "cannot make %s", path);
+    (void) fchmod(fd, LOG_MODE);
+    (void) close(fd);
+    return 0;
+}
+
 /* Where it lacks, Caddy would refuse all of its configuration in words of its own. */
 static int acme_ca_check(const struct conf *c, struct err *err)
 {
@@ -73,8 +90,8 @@ int router_main(const struct conf *c)
     cleanup_free char *home = conf_state_path(c, "run/docker");
     struct err err = ERR_INIT;
 
-    if (acme_ca_check(c, &err) < 0 || router_prepare(c, &err) < 0 || requests_prepare(c, &err) < 0 || lock_take(lock, &err) < 0
-        || router_prepare(c, &err) < 0) {
+    if (acme_ca_check(c, &err) < 0 || router_prepare(c, &err) < 0 || log_make(c, REQUESTS_FILE, &err) < 0
+        || log_make(c, ISSUANCE_FILE, &err) < 0 || lock_take(lock, &err) < 0 || router_prepare(c, &err) < 0) {
         log_error("%s", err.msg);
         return (int) err.code;
     }

@@ -4,6 +4,7 @@ deployer_libdeployer_a_SOURCES += \
     deployer/docker/attach.c deployer/docker/attach.h deployer/docker/hijack.c \
     deployer/docker/boot.c deployer/docker/boot.h \
     deployer/docker/caddy.c \
+    deployer/docker/certificates.c deployer/docker/certificates.h \
     deployer/docker/check.c \
     deployer/docker/container.c deployer/docker/container.h deployer/docker/status.c \
     deployer/docker/demux.c deployer/docker/demux.h \

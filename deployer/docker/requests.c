@@ -22,8 +22,6 @@
 #include <unistd.h>
 
 #define FOLDER "run/docker/requests"
-#define FILE_NAME "requests.log"
-#define FILE_MODE 0640            /* Caddy keeps it when it changes over to a new file */
 #define ROLL_MIB 10               /* of a file; there are two */
 #define KEEP_DAYS 7               /* an address is a person's: no longer than is of use */
 #define LINE_MAX_BYTES (64 * 1024) /* a path may have some KiB */
@@ -31,7 +29,7 @@
 
 json_t *requests_log(const struct conf *c)
 {
-    cleanup_free char *path = conf_state_path(c, FOLDER "/" FILE_NAME);
+    cleanup_free char *path = conf_state_path(c, REQUESTS_FILE);
 
     /* What follows the path's ? is often a token, headers are: neither is kept. */
     return json_pack("{s:{s:s, s:s, s:i, s:i, s:i, s:b}, s:{s:s, s:{s:s}, s:{s:{s:s}, s:{s:s}, s:{s:s, s:s, s:s}}},"
@@ -39,18 +37,6 @@ json_t *requests_log(const struct conf *c)
                      "roll_keep_days", KEEP_DAYS, "roll_gzip", 0, "encoder", "format", "filter", "wrap", "format",
                      "json", "fields", "request>headers", "filter", "delete", "resp_headers", "filter", "delete",
                      "request>uri", "filter", "regexp", "regexp", "\\?.*", "value", "", "include", "http.log.access");
-}
-
-int requests_prepare(const struct conf *c, struct err *err)
-{
-    cleanup_free char *path = conf_state_path(c, FOLDER "/" FILE_NAME);
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
-
-    if (fd < 0)
-        return err_errno(err, "cannot make %s", path);
-    (void) fchmod(fd, FILE_MODE);
-    (void) close(fd);
-    return 0;
 }
 
 /* "Shop.localhost:8080" is shop.localhost. */
@@ -226,7 +212,7 @@ int docker_requests(struct target *t, const struct app *app, const struct target
     int rc;
 
     r.folder = conf_state_path(t->conf, FOLDER);
-    r.path = xasprintf("%s/" FILE_NAME, r.folder);
+    r.path = conf_state_path(t->conf, REQUESTS_FILE);
     vec_addf(&r.hosts, "%s.%s", app->name, t->conf->router_domain);
     for (size_t i = 0; i < app->domains.n; i++)
         vec_add(&r.hosts, app->domains.v[i]);

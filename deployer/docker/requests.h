@@ -15,11 +15,10 @@
 #include <jansson.h>
 #include <stddef.h>
 
+#define REQUESTS_FILE "run/docker/requests/requests.log"
+
 /* The part of Caddy's configuration that says what is kept of a request and where: a member of logging.logs. */
 json_t *requests_log(const struct conf *c);
-
-/* Makes the file, as the user that Caddy runs as. */
-int requests_prepare(const struct conf *c, struct err *err);
 
 /* A line of that file (n bytes) as "2026-01-02T03:04:05Z at=info method=GET path=…"; NULL where it is for none of the
  * hosts, or not a request at all. The caller frees it. Pure. */

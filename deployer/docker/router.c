@@ -8,6 +8,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "deployer/docker/certificates.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -30,7 +31,7 @@
 #define LISTEN_AGAIN_MS 100  /* between the socket's appearance and its listening lies an instant without an event */
 
 static const char *const folders[] = { "run/docker", "run/docker/routes", "run/docker/sets", "run/docker/requests",
-                                       "run/docker/maintenance", "run/docker/certs" };
+                                       "run/docker/maintenance", "run/docker/certs", ISSUANCE_FOLDER };
 
 static int folders_make(const struct conf *c, struct err *err)
 {
@@ -245,13 +246,11 @@ static int by_app(const void *a, const void *b)
     return strcmp(((const struct route *) a)->app, ((const struct route *) b)->app);
 }
 
-/* All routes, with `changed` in the place of its app's (NULL: none), without `left_out`. One that can't be read is left
- * out: its app's next release writes it anew. */
-static int routes_load(const struct conf *c, const struct route *changed, const char *left_out, struct routes *ret,
-                       struct err *err)
+/* The routes, without those of two apps (NULL: of none). One that can't be read is left out: its app's next release writes
+ * it anew. */
+static int routes_read(const struct conf *c, const char *one, const char *other, struct routes *all, struct err *err)
 {
     cleanup_free char *folder = conf_state_path(c, "run/docker/routes");
-    struct routes all = { 0 };
     struct dirent *e;
     DIR *d = opendir(folder);
 
@@ -261,17 +260,43 @@ static int routes_load(const struct conf *c, const struct route *changed, const 
         struct err why = ERR_INIT;
         struct route r;
 
-        if (app_name_check(e->d_name, NULL) < 0 || (left_out != NULL && strcmp(e->d_name, left_out) == 0) ||
-            (changed != NULL && strcmp(e->d_name, changed->app) == 0))
+        if (app_name_check(e->d_name, NULL) < 0 || (one != NULL && strcmp(e->d_name, one) == 0) ||
+            (other != NULL && strcmp(e->d_name, other) == 0))
             continue;
         if (router_route_get(c, e->d_name, &r, &why) < 0) {
             log_warn("the route of %s: %s", e->d_name, why.msg);
             continue;
         }
-        routes_add(&all, &r);
+        routes_add(all, &r);
         route_release(&r);
     }
     (void) closedir(d);
+    return 0;
+}
+
+int router_hosts(const struct conf *c, struct vec *ret, struct err *err)
+{
+    struct routes all = { 0 };
+
+    if (routes_read(c, NULL, NULL, &all, err) < 0)
+        return -1;
+    for (size_t i = 0; i < all.n; i++) {
+        vec_addf(ret, "%s.%s", all.v[i].name, c->router_domain);
+        for (size_t k = 0; k < all.v[i].domains.n; k++)
+            vec_add(ret, all.v[i].domains.v[k]);
+    }
+    routes_release(&all);
+    return 0;
+}
+
+/* All routes, with `changed` in the place of its app's (NULL: none), without `left_out`. */
+static int routes_load(const struct conf *c, const struct route *changed, const char *left_out, struct routes *ret,
+                       struct err *err)
+{
+    struct routes all = { 0 };
+
+    if (routes_read(c, changed != NULL ? changed->app : NULL, left_out, &all, err) < 0)
+        return -1;
     if (changed != NULL)
         routes_add(&all, changed);
     for (size_t i = 0; i < all.n; i++) {

@@ -9,6 +9,7 @@
  *   STATE/run/docker/sets/APP.N     where it is there, set N is live; the highest counts; none: set 0
  *   STATE/run/docker/certs/APP.HASH  its own certificate, with the private key
  *   STATE/run/docker/requests/      what came to the apps' addresses (requests.h)
+ *   STATE/run/docker/issuance/      why certificates don't come (certificates.h)
  *   STATE/run/docker/maintenance/APP  where it is there, the app's address shows the maintenance page
  *
  * Source: caddyserver.com/docs/json, "http.handlers.reverse_proxy", "http.matchers.file", caddyserver.com/docs/api. */
@@ -71,6 +72,9 @@ int router_route_put(const struct conf *c, const struct route *r, struct err *er
 
 /* The app is gone. Missing things are fine. */
 int router_route_remove(const struct conf *c, const char *app, struct err *err);
+
+/* All host names of the apps that have a route, added to *ret. */
+int router_hosts(const struct conf *c, struct vec *ret, struct err *err);
 
 /* Writes the configuration out of the routes and the settings, for Caddy's start. */
 int router_prepare(const struct conf *c, struct err *err);

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "deployer/docker/certificates.h"
 #include "deployer/docker/requests.h"
 #include "sql/tables.h"
 
@@ -275,7 +276,7 @@ json_t *router_render(const struct conf *c, const struct route *v, size_t n)
 {
     cleanup_free char *admin = conf_state_path(c, "run/docker/admin.sock");
     cleanup_free char *data = conf_state_path(c, "run/docker/caddy");
-    json_t *routes = json_array(), *server, *http, *apps;
+    json_t *routes = json_array(), *server, *http, *apps, *doc;
 
     for (size_t i = 0; i < n; i++)
         json_array_append_new(routes, app_route(c, &v[i]));
@@ -292,10 +293,13 @@ json_t *router_render(const struct conf *c, const struct route *v, size_t n)
         json_object_set_new(json_object_get(http, "servers"), "redirect", redirect_server(c));
         tls_add(c, v, n, apps);
     }
-    return json_pack("{s:{s:o, s:[s], s:{s:b}}, s:{s:{s:{s:s, s:[s]}, s:o}}, s:{s:s, s:s}, s:o}", "admin", "listen",
+    doc = json_pack("{s:{s:o, s:[s], s:{s:b}}, s:{s:{s:{s:s, s:[s]}, s:o}}, s:{s:s, s:s}, s:o}", "admin", "listen",
                      json_sprintf("unix/%s", admin), "origins", "localhost", "config", "persist", 0, "logging", "logs",
                      "default", "level", "WARN", "exclude", "http.log.access", "requests", requests_log(c), "storage",
                      "module", "file_system", "root", data, "apps", apps);
+    if (c->router_tls)
+        json_object_set_new(json_at(doc, "logging.logs"), "issuance", issuance_log(c));
+    return doc;
 }
 
 char *router_url(const struct conf *c, const char *name)

@@ -1,6 +1,7 @@
 /* The table of functions, and those that are short. */
 #include "config.h"
 
+#include "deployer/docker/certificates.h"
 #include "deployer/docker/docker.h"
 #include "deployer/docker/runs.h"
 
@@ -195,4 +196,5 @@ const struct target_ops target_docker = {
     .run_logs = docker_run_logs,
     .run_stop = docker_run_stop,
     .maintenance = docker_maintenance,
+    .certificates = docker_certificates,
 };

@@ -221,6 +221,7 @@ def whole():
     pem.write_text(pem.read_text() + (TMP / "shop.pem.crt").read_text())
     typed("certs:add shop < shop.pem", instead={"shop.pem": pem})
     typed("certs:info shop", says="example.com")
+    typed("certs:auto shop", code=1 if CLUSTER else 0, says="the cluster's matter" if CLUSTER else "your own")
     typed("certs:remove shop")
     typed("domains:remove shop www.example.com")
     typed("domains:clear shop")

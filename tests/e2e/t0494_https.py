@@ -152,10 +152,11 @@ class Acme:
         (self.folder / "key.pem").write_text(key)
         self.port, self.manage, self.dns, self.dns_manage = (harness.free_port() for _ in range(4))
         self.directory = f"https://localhost:{self.port}/dir"
+        # Without "retryAfter": it would say a date half of the times, which Debian's Caddy takes for an error.
         (self.folder / "config.json").write_text(json.dumps({"pebble": {
             "listenAddress": f"127.0.0.1:{self.port}", "managementListenAddress": f"127.0.0.1:{self.manage}",
             "certificate": str(self.folder / "cert.pem"), "privateKey": str(self.folder / "key.pem"),
-            "httpPort": http_port, "tlsPort": https_port, "keyAlgorithm": "ecdsa", "retryAfter": {"authz": 1, "order": 1}}}))
+            "httpPort": http_port, "tlsPort": https_port, "keyAlgorithm": "ecdsa"}}))
         self.root = self.folder / "root.pem"
         self.processes = []
 
@@ -166,9 +167,10 @@ class Acme:
 
     def name(self, host, address):
         """From now on the name leads there."""
-        q = urllib.request.Request(f"http://127.0.0.1:{self.dns_manage}/add-a",
-                                   json.dumps({"host": host + ".", "addresses": [address]}).encode())
-        urllib.request.urlopen(q, timeout=10).close()
+        for what in "clear-a", "add-a":
+            q = urllib.request.Request(f"http://127.0.0.1:{self.dns_manage}/{what}",
+                                       json.dumps({"host": host + ".", "addresses": [address]}).encode())
+            urllib.request.urlopen(q, timeout=10).close()
 
     def certificate(self):
         """The root that its certificates end in; None while it doesn't answer."""
@@ -204,6 +206,16 @@ def served(port, host):
         return hashlib.sha256(s.getpeercert(binary_form=True)).hexdigest()
 
 
+def auto(app, good):
+    """What certs:auto tells, by host name, where that is good."""
+    rows = {r["host"]: r for r in check(ssh("certs:auto", app, "--json")).json()}
+    return rows if good(rows) else None
+
+
+def server_check(server, code=0):
+    return check(run([ENV["SLIPWAY_BIN"], "check", "--config", server.conf]), code)
+
+
 def test_acme():
     """a domain gets a certificate from an ACME server, and keeps it; one that can't be validated harms no other"""
     if CLUSTER:
@@ -228,10 +240,25 @@ def test_acme():
         local = pathlib.Path(server.state, "run/docker/caddy/pki/authorities/local/root.crt")
         assert ask(https_port, f"{app}.localhost", local).startswith("second")
         assert refuses(https_port, bad, acme.root)
+        rows = until(lambda: auto(app, lambda rows: rows[bad]["error"]))
+        assert rows[bad]["issuer"] is None and "127.0.0.2" in rows[bad]["error"] and rows[bad]["error_at"], rows
+        assert "Pebble Intermediate" in rows[good]["issuer"] and not rows[good]["error"], rows
+        assert "Caddy Local Authority" in rows[f"{app}.localhost"]["issuer"] and not any(r["own"] for r in rows.values()), rows
+        has(check(ssh("certs:auto", app)), "by CN", "none: ", "127.0.0.2")
+        noted = server_check(server)
+        has(noted, f"note     certificate of {bad}: there is none: ", "127.0.0.2")
+        assert good not in noted.out, noted
+        # What was wrong is put right; without another word Caddy would try again in a minute.
+        acme.name(bad, "127.0.0.1")
         server.stop()
         server.start()
         until(lambda: vouched(https_port, good, acme.root))
         assert ask(https_port, good, acme.root).startswith("second") and served(https_port, good) == has_it
+        until(lambda: vouched(https_port, bad, acme.root))
+        assert ask(https_port, bad, acme.root).startswith("second") and not auto(app, lambda rows: rows[bad]["error"])
+        assert bad not in server_check(server).out
+        acme.authority.cert.rename(acme.folder / "elsewhere")
+        has(server_check(server, 1), "cannot read [docker] acme_ca")
 
 
 def kubectl(*words):

@@ -184,6 +184,53 @@ static void type(struct desk *d, const struct buf *input, const char *line, int 
     d->input_len = 0;
 }
 
+static void end_is(int64_t from_now, const char *begin)
+{
+    cleanup_free char *text = certificate_end_text(store_now() + from_now * DAY * 1000);
+
+    if (begin == NULL)
+        assert_null(text);
+    else
+        assert_memory_equal(text, begin, strlen(begin));
+}
+
+static void line_take(void *arg, const char *line)
+{
+    (void) buf_addf(arg, "%s\n", line);
+}
+
+/* Who renews by hand is told in time: by certs:info, and of all apps by `slipway check`. */
+static void test_ending(void **state)
+{
+    struct desk *d = *state;
+    struct signer far = sign("shop", "DNS:www.example.com", -DAY, 90 * DAY, NULL, NULL);
+    struct signer soon = sign("shop", "DNS:www.example.com,DNS:example.com", -DAY, 5 * DAY, NULL, NULL);
+    cleanup_buf struct buf b, said;
+
+    end_is(15, NULL);
+    end_is(13, "ends on 20");
+    end_is(-1, "has ended on 20");
+    buf_init(&b, 65536);
+    buf_init(&said, 4096);
+    OK(conf_set(&d->conf, "target.target=docker", &err));
+    OK(conf_set(&d->conf, "docker.tls=yes", &err));
+    desk_expect(d, "anna", "domains:add shop www.example.com", 0, NULL);
+    add(&b, far.x, far.key, NULL);
+    type(d, &b, "certs:add shop", 0, NULL);
+    OK(certificates_ending(d->f->store, line_take, &said, &err));
+    assert_string_equal(buf_str(&said), "");
+    buf_clear(&b);
+    add(&b, soon.x, soon.key, NULL);
+    type(d, &b, "certs:add shop", 0, NULL);
+    desk_expect(d, "anna", "certs:info shop", 0, " !     It ends on 20");
+    OK(certificates_ending(d->f->store, line_take, &said, &err));
+    assert_memory_equal(buf_str(&said), "certificate of shop (www.example.com example.com): it ends on 20", 64);
+    OK(store_exec(d->f->store, &err, "UPDATE certificates SET not_after = 1", ""));
+    desk_expect(d, "anna", "certs:info shop", 0, " !     It has ended on 1970-01-01. Put a new one in its place: certs:add shop");
+    signer_free(&far);
+    signer_free(&soon);
+}
+
 static void test_words(void **state)
 {
     struct desk *d = *state;
@@ -203,6 +250,7 @@ static void test_words(void **state)
     OK(conf_set(&d->conf, "docker.tls=yes", &err));
     desk_expect(d, "anna", "certs:info shop", 0, "no certificate of its own");
     desk_expect(d, "anna", "certs:remove shop", 0, "Nothing to do");
+    desk_expect(d, "anna", "certs:auto shop", ERR_FAILED, "runs nothing yet");
     type(d, &b, "certs:add shop", ERR_FAILED, "is for www.example.com, and shop has only shop.localhost");
     desk_expect(d, "anna", "domains:add shop www.example.com", 0, NULL);
     type(d, &b, "certs:add shop", 0, "isn't for shop.localhost");
@@ -236,6 +284,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read), cmocka_unit_test(test_refused),
         cmocka_unit_test_setup_teardown(test_words, desk_setup, desk_teardown),
+        cmocka_unit_test_setup_teardown(test_ending, desk_setup, desk_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

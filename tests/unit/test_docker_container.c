@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "deployer/docker/certificates.h"
 #include "deployer/docker/container.h"
 #include "deployer/docker/quantity.h"
 #include "deployer/docker/requests.h"
@@ -291,6 +292,57 @@ static void test_request(void **state)
     request_is("{\"ts\":1,\"request\":{\"host\":\"exam", &hosts, NULL); /* the last of a full disk */
 }
 
+static void failure_is(const char *log, const char *host, const char *why, int64_t at)
+{
+    cleanup_free char *got = NULL;
+    int64_t got_at = 0;
+
+    if (why == NULL) {
+        assert_false(issuance_failure(log, strlen(log), host, &got_at, &got));
+        return;
+    }
+    assert_true(issuance_failure(log, strlen(log), host, &got_at, &got));
+    assert_string_equal(got, why);
+    assert_int_equal(got_at, at);
+}
+
+/* Why a certificate doesn't come, out of lines as Caddy 2.6 writes them. */
+static void test_issuance(void **state)
+{
+#define CHALLENGE(ts, host, kind, error) "{\"level\":\"error\",\"ts\":" ts ",\"logger\":\"http.acme_client\",\"msg\":\"challenge " \
+    "failed\",\"identifier\":\"" host "\",\"challenge_type\":\"" kind "\",\"status_code\":403,\"error\":\"" error "\"}\n"
+#define END(ts, host, error) "{\"level\":\"error\",\"ts\":" ts ",\"logger\":\"tls.obtain\",\"msg\":\"could not get certificate " \
+    "from issuer\",\"identifier\":\"" host "\",\"issuer\":\"x\",\"error\":\"" error "\"}\n"
+    static const char log[] =
+        CHALLENGE("1795869060.161", "a.example.com", "tls-alpn-01", "no way")
+        "{\"level\":\"error\",\"ts\":1,\"msg\":\"validating authorization\",\"identifier\":\"a.example.com\",\"error\":\"x\"}\n"
+        CHALLENGE("1795869061.5", "a.example.com", "http-01", "refused\\u001b[2J")
+        CHALLENGE("1795869061.6", "b.example.com", "http-01", "other")
+        END("1795869062", "a.example.com", "no solvers available")
+        "{\"level\":\"error\",\"ts\":3,\"msg\":\"will retry\",\"error\":\"no solvers available\"}\n"
+        "{\"level\":\"error\",\"ts\":3,\"msg\":\"unable to unlock\",\"identifier\":\"c.example.com\",\"error\":\"x\"}\n"
+        "no JSON\n[]\n\n"
+        END("1795869070", "a.example.com", "[a.example.com] context canceled (ca=x)");
+    static const char later[] =
+        CHALLENGE("1", "a.example.com", "http-01", "refused") END("2", "a.example.com", "no solvers available")
+        END("9", "a.example.com", "HTTP 429 rateLimited");
+    cleanup_vec struct vec hosts = VEC_INIT;
+    cleanup_free char *cut = xstrndup(log, sizeof(log) - 40);
+
+    (void) state;
+    failure_is(log, "a.example.com", "http-01: refused", 1795869062000);
+    failure_is(cut, "a.example.com", "http-01: refused", 1795869062000);
+    failure_is(log, "b.example.com", "http-01: other", 1795869061600);
+    failure_is(log, "c.example.com", NULL, 0);
+    failure_is("", "a.example.com", NULL, 0);
+    failure_is(later, "a.example.com", "HTTP 429 rateLimited", 9000);
+    issuance_failed_hosts(log, strlen(log), &hosts);
+    assert_int_equal(hosts.n, 2);
+    assert_string_equal(hosts.v[1], "b.example.com");
+#undef CHALLENGE
+#undef END
+}
+
 static void test_router(void **state)
 {
     struct fixture *f = *state;
@@ -489,7 +541,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_golden), TEST(test_template), TEST(test_value), TEST(test_names), TEST(test_read),
-        TEST(test_quantity), TEST(test_limits), TEST(test_subnet), TEST(test_router), TEST(test_acme), TEST(test_request),
+        TEST(test_quantity), TEST(test_limits), TEST(test_subnet), TEST(test_router), TEST(test_acme), TEST(test_issuance), TEST(test_request),
         TEST(test_switch), TEST(test_status), TEST(test_shown),
     };
 
