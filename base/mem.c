@@ -84,6 +84,7 @@ void cleanup_close_p(int *fd)
 
     if (*fd >= 0)
         (void) close(*fd);
+    *fd = -1;
     errno = saved;
 }
 

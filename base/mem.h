@@ -18,7 +18,7 @@ void *xmemdup(const void *p, size_t n);
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 char *xvasprintf(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
 
-/* Frees *p of a `char *` or other pointer variable when it goes out of scope. */
+/* Frees *p of a `char *` or other pointer variable when it goes out of scope. A descriptor is -1 then. */
 void cleanup_free_p(void *p);
 void cleanup_close_p(int *fd);
 void cleanup_fclose_p(FILE **f);

@@ -2,6 +2,7 @@
 
 #include "daemon/roles.h"
 
+#include "base/ipc.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -22,6 +23,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -46,6 +48,11 @@ static int archive_run(const struct conf *c)
 static int image_run(const struct conf *c)
 {
     return image_archive_main(c, ARCHIVE_RESULT_FD);
+}
+
+static int deployer_run(const struct conf *c)
+{
+    return deployer_main(c, ROLE_FD);
 }
 
 static int stream_run(const struct conf *c)
@@ -92,7 +99,8 @@ const struct role_row roles[] = {
     { .name = "builder", .user = USER_BUILD, .registry = true, .engine = true, .at_start = true,
       .run = builder_main },
     { .name = "build", .user = USER_BUILD, .registry = true, .engine = true, .run = build_worker_main },
-    { .name = "deployer", .user = USER_DEPLOY, .registry = true, .at_start = true, .run = deployer_main },
+    { .name = "deployer", .user = USER_DEPLOY, .registry = true, .at_start = true,
+      .socket = "run/deployer.sock", .run = deployer_run },
     { .name = "release", .user = USER_DEPLOY, .registry = true, .run = release_worker_main },
     { .name = "stream", .user = USER_DEPLOY, .registry = true, .run = stream_run },
     { .name = "reconcile", .user = USER_DEPLOY, .registry = true, .at_start = true, .needed = reconcile_needed,
@@ -177,6 +185,29 @@ int role_spawn(const struct conf *c, const struct role_row *r, struct spawn *s, 
 mode_t role_umask(const struct role_row *r)
 {
     return strcmp(r->user, USER_GIT) == 0 ? 027 : 007;
+}
+
+/* Made as the role's user: root may not give a file away where it has no capability but those for becoming
+ * another user, as in the service's unit. */
+int role_listen(const struct conf *c, const struct role_row *r, struct err *err)
+{
+    cleanup_free char *path = conf_state_path(c, "%s", r->socket);
+    gid_t group = getegid();
+    struct role_ids ids;
+    int fd = -1;
+
+    if (geteuid() != 0)
+        return ipc_listen(path, err);
+    if (role_ids(c, r, &ids, err) < 0)
+        return -1;
+    /* The first of its groups is GROUP_ALL, which the folder is open for. */
+    if (setegid(ids.groups[0]) < 0 || seteuid(ids.uid) < 0)
+        (void) err_errno(err, "cannot become %s", r->user);
+    else
+        fd = ipc_listen(path, err);
+    if (seteuid(0) < 0 || setegid(group) < 0)
+        abort(); /* a supervisor that is not what it was must not go on */
+    return fd;
 }
 
 int role_become(const struct conf *c, const struct role_row *r, struct err *err)

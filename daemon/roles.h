@@ -26,6 +26,7 @@ struct role_row {
     bool at_start;         /* the supervisor starts it and keeps it running */
     bool bind_ports;       /* may bind ports below 1024 */
     bool (*needed)(const struct conf *c); /* of those: only where this says so; NULL: always */
+    const char *socket;    /* in the state folder: the supervisor listens on it, and the role gets it as ROLE_FD */
     int (*run)(const struct conf *c); /* returns the exit code */
 };
 
@@ -50,6 +51,9 @@ int role_spawn(const struct conf *c, const struct role_row *r, struct spawn *s, 
 
 /* What a role's files are not open for. Repositories have the builder's group, for reading only. */
 mode_t role_umask(const struct role_row *r);
+
+/* Listens on the role's socket (base/ipc.h), which belongs to the role's user. The caller closes it. */
+int role_listen(const struct conf *c, const struct role_row *r, struct err *err);
 
 /* Becomes the role's user in this process; only as root. */
 int role_become(const struct conf *c, const struct role_row *r, struct err *err);

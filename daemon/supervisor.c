@@ -25,6 +25,7 @@
 
 #define CHILDREN_MAX 8     /* rows of the role table with at_start */
 #define DRAIN_MS 45000     /* roles end or hand back what they do within 30 s; then they are killed */
+#define DOWN_MS 2000       /* a role that is let wait for longer is down, and who asks it is told so */
 #define MIGRATE_FAILED "the database could not be brought up to date; see the line above"
 
 struct supervisor;
@@ -34,6 +35,7 @@ struct child {
     struct supervisor *s;
     const struct role_row *role;
     pid_t pid;                  /* 0: does not run */
+    int socket;                 /* what it listens on; -1: nothing, or closed */
     uint64_t started, delay;    /* loop_now() of the last start; the last back-off */
     struct loop_source *retry;
 };
@@ -43,7 +45,7 @@ struct supervisor {
     struct loop *loop;
     struct loop_source *deadline;
     char *draining;             /* path of the file that says so */
-    int lock, listen;
+    int lock, listen;           /* listen: until the listener has a row, which then holds it */
     struct child children[CHILDREN_MAX];
     size_t n;
     bool stopping;
@@ -60,10 +62,12 @@ static void on_retry(struct loop *l, void *arg)
     child_start(ch);
 }
 
-/* Starts the role again after its back-off. */
+/* Starts the role again after its back-off. Who asks it meanwhile waits in its socket's queue. */
 static void child_later(struct child *ch, uint64_t lived)
 {
     ch->delay = backoff_next(ch->delay, lived);
+    if (ch->delay > DOWN_MS && ch->role->socket != NULL)
+        cleanup_close_p(&ch->socket);
     ch->retry = loop_timer(ch->s->loop, ch->delay, on_retry, ch);
 }
 
@@ -113,8 +117,8 @@ static void on_child(struct loop *l, pid_t pid, int status, void *arg)
                   WEXITSTATUS(status), (unsigned long long) ch->delay);
 }
 
-/* Starts a role as its user. The listener gets the socket. -1 with err. */
-static pid_t role_start(struct supervisor *s, const struct role_row *r, struct err *err)
+/* Starts a role as its user; it gets the socket (-1: none). -1 with err. */
+static pid_t role_start(struct supervisor *s, const struct role_row *r, int socket, struct err *err)
 {
     cleanup_vec struct vec argv = VEC_INIT, env = VEC_INIT;
     struct spawn spawn = SPAWN_INIT;
@@ -129,15 +133,22 @@ static pid_t role_start(struct supervisor *s, const struct role_row *r, struct e
     spawn.fd_err = STDERR_FILENO;
     spawn.new_group = true; /* a Ctrl-C at our terminal is ours to hand on */
     spawn.parent_death_signal = SIGKILL;
-    if (strcmp(r->name, "listener") == 0)
-        spawn.fds[spawn.n_fds++] = (struct spawn_fd) { .from = s->listen, .to = ROLE_FD };
+    if (socket >= 0)
+        spawn.fds[spawn.n_fds++] = (struct spawn_fd) { .from = socket, .to = ROLE_FD };
     return spawn_start(&spawn, NULL, err);
+}
+
+static int child_listen(struct child *ch, struct err *err)
+{
+    if (ch->role->socket != NULL && ch->socket < 0)
+        ch->socket = role_listen(ch->s->conf, ch->role, err);
+    return ch->role->socket != NULL && ch->socket < 0 ? -1 : 0;
 }
 
 static void child_start(struct child *ch)
 {
     struct err err = ERR_INIT;
-    pid_t pid = role_start(ch->s, ch->role, &err);
+    pid_t pid = child_listen(ch, &err) == 0 ? role_start(ch->s, ch->role, ch->socket, &err) : -1;
 
     ch->started = loop_now();
     if (pid > 0 && loop_child(ch->s->loop, pid, on_child, ch, &err) == NULL) {
@@ -159,6 +170,12 @@ static void children_signal(struct supervisor *s, int signo)
     for (size_t i = 0; i < s->n; i++)
         if (s->children[i].pid != 0)
             (void) kill(s->children[i].pid, signo);
+}
+
+static void sockets_close(struct supervisor *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        cleanup_close_p(&s->children[i].socket);
 }
 
 static void on_deadline(struct loop *l, void *arg)
@@ -194,7 +211,7 @@ static void on_stop(struct loop *l, int signo, void *arg)
         s->children[i].retry = NULL;
     }
     children_signal(s, SIGTERM);
-    cleanup_close_p(&s->listen); /* the listener alone holds it now, and closes it when it lets nobody in */
+    sockets_close(s); /* the roles alone hold them now: the listener closes its own when it lets nobody in */
     s->deadline = loop_timer(l, DRAIN_MS, on_deadline, s);
     if (!any_runs(s))
         loop_quit(l, 0);
@@ -232,11 +249,29 @@ static void on_reload(struct loop *l, int signo, void *arg)
 static int migrate(struct supervisor *s, struct err *err)
 {
     struct spawn_result result;
-    pid_t pid = role_start(s, role_find("migrate"), err);
+    pid_t pid = role_start(s, role_find("migrate"), -1, err);
 
     if (pid < 0 || spawn_wait(pid, &result, err) < 0)
         return -1;
     return result.signaled || result.code != 0 ? err_set(err, ERR_FAILED, MIGRATE_FAILED) : 0;
+}
+
+/* What the server listens on is open before any role runs, so nobody who gets in finds a part that does not answer. */
+static int children_prepare(struct supervisor *s, struct err *err)
+{
+    for (const struct role_row *r = roles; r->name != NULL; r++) {
+        struct child *ch = &s->children[s->n];
+
+        if (!r->at_start || (r->needed != NULL && !r->needed(s->conf)))
+            continue;
+        *ch = (struct child) { .s = s, .role = r, .socket = -1 };
+        s->n++;
+        if (strcmp(r->name, "listener") == 0)
+            ch->socket = steal_fd(s->listen);
+        else if (child_listen(ch, err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 static int supervisor_prepare(struct supervisor *s, struct err *err)
@@ -254,7 +289,7 @@ static int supervisor_prepare(struct supervisor *s, struct err *err)
         || loop_signal(s->loop, SIGINT, on_stop, s, err) == NULL
         || loop_signal(s->loop, SIGHUP, on_reload, s, err) == NULL)
         return -1;
-    return 0;
+    return children_prepare(s, err);
 }
 
 int supervisor_run(struct conf *c)
@@ -270,9 +305,6 @@ int supervisor_run(struct conf *c)
     if (supervisor_prepare(&s, &err) == 0) {
         if (geteuid() != 0)
             log_info("not started as root: all roles run as the same user");
-        for (const struct role_row *r = roles; r->name != NULL; r++)
-            if (r->at_start && (r->needed == NULL || r->needed(c)))
-                s.children[s.n++] = (struct child) { .s = &s, .role = r };
         for (size_t i = 0; i < s.n; i++)
             child_start(&s.children[i]);
         log_info("slipway " PACKAGE_VERSION " serves %s on %s port %lld", c->state, c->listen, c->port);
@@ -284,6 +316,7 @@ int supervisor_run(struct conf *c)
     else
         log_info("stopped");
     loop_free(s.loop);
+    sockets_close(&s);
     cleanup_close_p(&s.listen);
     cleanup_close_p(&s.lock);
     free(s.draining);

@@ -321,28 +321,23 @@ static int serve(struct deployer *d, struct err *err)
     return loop_run(d->loop, err);
 }
 
-int deployer_main(const struct conf *c)
+int deployer_main(const struct conf *c, int listen_fd)
 {
-    struct deployer d = { .conf = c, .listen_fd = -1 };
-    cleanup_free char *path = conf_state_path(c, "run/deployer.sock");
+    struct deployer d = { .conf = c, .listen_fd = listen_fd };
     struct err err = ERR_INIT;
     int rc = -1;
 
     for (size_t i = 0; i < countof(d.children); i++)
         d.children[i].pipe = -1;
     d.loop = loop_new(&err);
-    if (d.loop != NULL) {
-        d.listen_fd = ipc_listen(path, &err);
-        if (d.listen_fd >= 0)
-            rc = serve(&d, &err);
-    }
+    if (d.loop != NULL)
+        rc = serve(&d, &err);
     if (rc < 0)
         log_error("%s", err.msg);
     for (size_t i = 0; i < countof(d.children); i++)
         pipe_close(&d.children[i]);
     loop_free(d.loop);
-    if (d.listen_fd >= 0)
-        (void) close(d.listen_fd);
+    (void) close(d.listen_fd);
     if (d.own != NULL)
         conf_release(d.own);
     free(d.own);

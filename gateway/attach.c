@@ -5,6 +5,7 @@
 #include "base/ipc.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "gateway/stopping.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -109,7 +110,7 @@ static int stream_read(struct attach *a, struct err *err)
     }
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return 0;
-    return err_set(err, ERR_DOWN, "the deployer ended before the command did; the command is ended, too");
+    return err_set(err, ERR_DOWN, "the deployer ended before the command did; where the command had begun it is ended, too");
 }
 
 /* What the stream takes now. That it has gone is seen by reading. */
@@ -169,6 +170,8 @@ static int request_send(struct command_ctx *c, const json_t *request, struct err
                        IPC_PAYLOAD_MAX / 1024 / 2);
     }
     fd = ipc_connect(path, err);
+    if (fd < 0 && server_is_stopping(c->conf->state))
+        return err_set(err, ERR_BUSY, "the server is stopping; try again in a moment");
     if (fd < 0) {
         (void) err_set(err, ERR_DOWN, "the deployer does not answer; is `slipway serve` running? Try again in a moment");
         return -1;

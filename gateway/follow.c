@@ -33,7 +33,6 @@ struct tail {
 static void tail_release(struct tail *t)
 {
     cleanup_close_p(&t->fd);
-    t->fd = -1;
     buf_release(&t->part);
     free(t->path);
     t->path = NULL;

@@ -357,7 +357,7 @@ def test_killed_parts():
             assert server.kill(role) >= 1
             _, err = p.communicate(timeout=60)
             assert p.returncode in (5, 6) and b"ended" in err, (role, p.returncode, err)
-            until(lambda: ssh("run:list", app()).code == 0)
+            check(ssh("run:list", app()))
             no_pods()
         p = start("run", app(), line("echo up; sleep 1000"))
         assert p.stdout.readline() == b"up\n"

@@ -6,7 +6,7 @@ import signal
 import time
 
 import harness
-from harness import ENV, Repo, Server, check, get, hello, new_name, page, ssh, until, url
+from harness import ENV, Repo, Server, check, get, has, hello, new_name, page, ssh, until, url
 
 DOCKER = ENV["SLIPWAY_TARGET"] == "docker"
 
@@ -42,10 +42,7 @@ def new_app(processes=2):
 
 
 def running(app):
-    r = ssh("ps", app, "--json")
-    if r.code == 6:  # the deployer is not there yet, after a start or a kill: to be asked again
-        return []
-    return sorted(i["name"] for i in check(r).json() if i["state"] == "running")
+    return sorted(i["name"] for i in check(ssh("ps", app, "--json")).json() if i["state"] == "running")
 
 
 def test_removed():
@@ -76,6 +73,26 @@ def test_while_down():
             server.kill(role)
         remove(repo.app)
         until(lambda: running(repo.app) == ["web.1", "web.2", "worker.1"], 60)
+
+
+def test_deployer_away():
+    """who asks for live things while the deployer starts again waits for it; one that cannot start is said to be down"""
+    with Server() as server:
+        app = new_app(1).app
+        for times in (20, 1, 1):
+            assert server.kill("deployer") == 1
+            for _ in range(times):
+                assert running(app) == ["web.1"]
+        good = server.conf.read_text()
+        # What runs has read it; only the deployer is to read it again.
+        server.conf.write_text(good + "nonsense\n")
+        try:
+            server.kill("deployer")
+            has(check(ssh("ps", app), 6), "the deployer ended before it had answered; try again")
+            has(check(ssh("ps", app), 6), "the deployer does not answer; is `slipway serve` running?")
+        finally:
+            server.conf.write_text(good)
+        until(lambda: ssh("ps", app).code == 0)
 
 
 def test_left_over():

@@ -32,6 +32,7 @@ struct deployer {
     pid_t pid;
     char *conf;
     int registry, port;
+    int socket;         /* the supervisor's */
 };
 
 static int listen_local(int *ret_port)
@@ -68,6 +69,7 @@ static pid_t start(struct deployer *d)
     s.argv = argv;
     s.env = environ;
     s.fd_err = STDERR_FILENO;
+    s.fds[s.n_fds++] = (struct spawn_fd){ .from = d->socket, .to = 3 };
     s.parent_death_signal = SIGKILL;
     return GOT(spawn_start(&s, NULL, &err));
 }
@@ -75,6 +77,7 @@ static pid_t start(struct deployer *d)
 static int setup(void **state)
 {
     struct deployer *d = xcalloc(1, sizeof(*d));
+    cleanup_free char *path = NULL;
     void *f;
 
     if (fixture_setup(&f) != 0)
@@ -82,6 +85,8 @@ static int setup(void **state)
     d->f = f;
     d->conf = xasprintf("%s/slipway.conf", d->f->state);
     d->registry = listen_local(&d->port);
+    path = xasprintf("%s/run/deployer.sock", d->f->state);
+    d->socket = GOT(ipc_listen(path, &err));
     write_conf(d, 2);
     d->pid = start(d);
     *state = d;
@@ -107,6 +112,7 @@ static int teardown(void **state)
     if (d->pid != 0)
         stop(d);
     close(d->registry);
+    close(d->socket);
     free(d->conf);
     free(d);
     return fixture_teardown(&f);
@@ -259,30 +265,45 @@ static void test_reload(void **state)
     wait_state(d->f, id, RELEASE_FAILED, NULL);
 }
 
-static void test_stream(void **state)
+/* Asks what a session asks. */
+static int ask(struct deployer *d)
 {
-    struct deployer *d = *state;
     cleanup_free char *path = xasprintf("%s/run/deployer.sock", d->f->state), *text = NULL;
-    json_t *request = json_pack("{s:s, s:I}", "op", "list", "app_id", (json_int_t) d->f->shop), *result;
+    json_auto_t *request = json_pack("{s:s, s:I}", "op", "list", "app_id", (json_int_t) d->f->shop);
+    int fd = GOT(ipc_connect(path, &err));
+
+    text = json_text(request);
+    OK(ipc_write(fd, IPC_REQUEST, text, strlen(text), &err));
+    return fd;
+}
+
+static void answered(int fd)
+{
+    json_auto_t *result = NULL;
     enum ipc_type type = IPC_STDOUT;
     cleanup_buf struct buf payload;
-    cleanup_close int fd = -1;
-    int64_t id = fixture_built(d->f, d->f->shop);
 
-    /* When a worker is there the socket is, too. */
-    answer(worker_connection(d), denied);
-    wait_state(d->f, id, RELEASE_FAILED, NULL);
-    text = json_text(request);
-    json_decref(request);
     buf_init(&payload, IPC_PAYLOAD_MAX);
-    fd = GOT(ipc_connect(path, &err));
-    OK(ipc_write(fd, IPC_REQUEST, text, strlen(text), &err));
     while (type != IPC_RESULT)
         assert_int_equal(GOT(ipc_read(fd, &type, &payload, &err)), 1);
     result = json_parse(buf_str(&payload), buf_len(&payload), "result", NULL);
     assert_non_null(result);
     assert_true(json_int(result, "code", 0) != 0); /* there is no cluster */
-    json_decref(result);
+    close(fd);
+}
+
+/* Who asks while no deployer runs is answered by the next one. */
+static void test_stream(void **state)
+{
+    struct deployer *d = *state;
+    int fd = ask(d);
+
+    answered(fd);
+    assert_int_equal(kill(d->pid, SIGKILL), 0);
+    assert_int_equal(waitpid(d->pid, NULL, 0), d->pid);
+    fd = ask(d);
+    d->pid = start(d);
+    answered(fd);
 }
 
 int main(void)
