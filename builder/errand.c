@@ -22,6 +22,16 @@ static int report(struct work *w, const struct errand *e, struct err *why)
     return errands_end(w->store, e->id, false, text, why) == 0 ? 1 : -1;
 }
 
+/* Of the app, or of those that are gone: nobody waits for that. */
+static int purge(struct work *w, struct docker *d, const struct errand *e, struct err *why)
+{
+    if (e->app_id != 0)
+        return work_purge_cache(w, d, e->app_id, why);
+    if (!work_sweep_caches(w, d))
+        return 0;
+    return errands_drop(w->store, e->id, why) == 0 ? 1 : -1;
+}
+
 /* 1: it has ended, 0: not yet, -1: with the reason for who asked. */
 static int errand_do(struct work *w, const struct errand *e, struct err *why)
 {
@@ -33,7 +43,7 @@ static int errand_do(struct work *w, const struct errand *e, struct err *why)
     d = docker_new(w->conf->docker_socket, why);
     if (d == NULL)
         return -1;
-    rc = work_purge_cache(w, d, e->app_id, why);
+    rc = purge(w, d, e, why);
     docker_free(d);
     return rc;
 }

@@ -136,30 +136,32 @@ int work_purge_cache(struct work *w, struct docker *d, int64_t app_id, struct er
     return errands_purged(w->store, app_id, err) == 0 ? 1 : -1;
 }
 
-/* Removes the cache of an app that is gone. */
-static void drop(struct work *w, const char *file)
+/* Removes the cache of an app that is gone. false: a pack uses it. */
+static bool drop(struct work *w, struct docker *d, const char *file)
 {
     cleanup_free char *path = conf_state_path(w->conf, "spool/%s", file), *name = NULL;
     cleanup_close int fd = open_lock(w->conf, file);
     struct err why = ERR_INIT;
 
     if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0)
-        return;
+        return fd < 0 || errno != EWOULDBLOCK;
     name = read_name(fd);
-    if (name != NULL && docker_volume_remove(w->docker, name, &why) != 0)
-        log_warn("the cache of a former app stays: %s", why.msg);
+    if (name != NULL && docker_volume_remove(d, name, &why) != 0)
+        log_warn("the cache of a former app stays until a later build has ended: %s", why.msg);
     else
         (void) unlink(path);
+    return true;
 }
 
-void work_sweep_caches(struct work *w)
+bool work_sweep_caches(struct work *w, struct docker *d)
 {
     cleanup_free char *spool = conf_state_path(w->conf, "spool");
     DIR *dir = opendir(spool);
     struct dirent *e;
+    bool all = true;
 
     if (dir == NULL)
-        return;
+        return true;
     while ((e = readdir(dir)) != NULL) {
         struct err why = ERR_INIT;
         struct app app;
@@ -170,7 +172,8 @@ void work_sweep_caches(struct work *w)
         if (apps_get_id(w->store, id, &app, &why) == 0)
             app_release(&app);
         else if (why.code == ERR_NOT_FOUND)
-            drop(w, e->d_name);
+            all = drop(w, d, e->d_name) && all;
     }
     (void) closedir(dir);
+    return all;
 }

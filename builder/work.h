@@ -77,8 +77,8 @@ int work_lock_cache(struct work *w, struct err *err);
 int work_errands(struct work *w, int *ret_again_ms, struct err *err);
 /* volume.c: removes the app's cache. 1: done, 0: a pack uses it, -1. */
 int work_purge_cache(struct work *w, struct docker *d, int64_t app_id, struct err *err);
-/* Removes the caches of apps that are gone. */
-void work_sweep_caches(struct work *w);
+/* Removes the caches of apps that are gone. true: all that could be; false: a pack uses one. */
+bool work_sweep_caches(struct work *w, struct docker *d);
 
 /* run.c: runs pack; 0 where the build is built, -1 with the reason, *ret_code the exit code to keep. */
 int work_run_pack(struct work *w, int *ret_code, struct err *err);

@@ -265,7 +265,7 @@ static int work_on(struct work *w, struct err *err)
     if (w->dir != NULL && w->end != WORK_LOST)
         work_clean(w);
     if (w->docker != NULL)
-        work_sweep_caches(w);
+        (void) work_sweep_caches(w, w->docker); /* what could not be removed with its app */
     close_parts(w);
     store_touch_builds(w->store); /* who waits for the cache */
     return rc;

@@ -226,6 +226,8 @@ static int work_alive(struct store *s, int64_t app_id, const char *sql, struct e
 
 static int apps_delete_in(struct store *s, int64_t id, struct err *err)
 {
+    int64_t purge;
+
     if (work_alive(s, id, "SELECT " LEASE_COLUMNS " FROM builds WHERE app_id = ? AND state = 'building'", err) != 0
         || work_alive(s, id, "SELECT " LEASE_COLUMNS " FROM releases WHERE app_id = ? AND state = 'releasing'",
                       err) != 0)
@@ -234,7 +236,9 @@ static int apps_delete_in(struct store *s, int64_t id, struct err *err)
     if (store_exec(s, err, "UPDATE apps SET live_release_id = NULL WHERE id = ?", "i", id) != 0
         || store_exec(s, err, "UPDATE builds SET release_id = NULL WHERE app_id = ?", "i", id) != 0)
         return -1;
-    return store_exec(s, err, "DELETE FROM apps WHERE id = ?", "i", id);
+    if (store_exec(s, err, "DELETE FROM apps WHERE id = ?", "i", id) != 0)
+        return -1;
+    return errands_ask(s, ERRAND_PURGE_CACHE, 0, &purge, err);
 }
 
 int apps_delete(struct store *s, int64_t id, struct err *err)

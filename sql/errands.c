@@ -57,7 +57,7 @@ int errands_ask(struct store *s, enum errand_kind kind, int64_t app_id, int64_t 
 
     if (store_enter(s, &own, err) != 0)
         return -1;
-    if (kind == ERRAND_PURGE_CACHE)
+    if (kind == ERRAND_PURGE_CACHE && app_id != 0)
         rc = purge_in(s, app_id, err);
     if (rc == 0)
         rc = ask_in(s, kind, app_id, ret_id, err);

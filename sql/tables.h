@@ -292,7 +292,7 @@ struct errand {
 };
 void errand_release(struct errand *e);
 /* A purge is ERR_BUSY while a build of the app runs; the builds that come after it begin without a cache, until one has an
- * image. */
+ * image. A purge for app_id 0 is of the apps that are gone, and nobody waits for it. */
 int errands_ask(struct store *s, enum errand_kind kind, int64_t app_id, int64_t *ret_id, struct err *err);
 int errands_get(struct store *s, int64_t id, struct errand *ret, struct err *err);
 int errands_drop(struct store *s, int64_t id, struct err *err);

@@ -2,6 +2,7 @@
 """What takes space, and its removal."""
 
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import os
@@ -162,13 +163,17 @@ def test_check():
     assert "deletes nothing" not in r.all, repr(r)
 
 
-def cache_of(app):
-    """The volume of the app's build cache; whether the engine has it."""
+def cache_name(app):
+    """The volume of the app's build cache."""
     db = sqlite3.connect(f"file:{harness.STATE}/slipway.db?mode=ro", uri=True)
     number = db.execute("SELECT id FROM apps WHERE name = ?", (app,)).fetchone()[0]
     db.close()
-    name = (harness.STATE / f"spool/app-{number}.lock").read_text()
-    return run(["docker", "volume", "inspect", name]).code == 0
+    return (harness.STATE / f"spool/app-{number}.lock").read_text()
+
+
+def cache_of(app):
+    """Whether the engine has it."""
+    return run(["docker", "volume", "inspect", cache_name(app)]).code == 0
 
 
 PYTHON = {"requirements.txt": "# nothing\n"}
@@ -196,8 +201,9 @@ def test_purge_cache():
     has(check(ssh("audit", app)), "repo:purge-cache")
 
 
-def test_purge_while_building():
-    """repo:purge-cache while a build of the app runs is refused with what to do, and the build isn't touched"""
+@contextlib.contextmanager
+def building():
+    """A new app whose first build is held within pack until b"go on" is sent: its Repo, the push, the socket."""
     repo = Repo(new_name())
     with socket.socket() as door:
         door.bind(("127.0.0.1", 0))
@@ -212,11 +218,34 @@ def test_purge_while_building():
         with concurrent.futures.ThreadPoolExecutor() as pool:
             push = pool.submit(repo.push)
             inside, _ = door.accept()
-            has(check(ssh("repo:purge-cache", repo.app), 5), f"of {repo.app} uses the cache now; try again when it has ended, "
-                f"or end it: builds:cancel {repo.app}")
-            inside.sendall(b"go on")
-            check(push.result())
-            inside.close()
+            with inside:
+                yield repo, push, inside
+
+
+def test_cache_of_destroyed():
+    """apps:destroy: the volume of the build cache goes, too, also where a build is just using it"""
+    repo = Repo(new_name())
+    repo.commit("first", hello("one"))
+    check(repo.push())
+    assert cache_of(repo.app)
+    volume = cache_name(repo.app)
+    check(ssh("apps:destroy", repo.app, "--confirm", repo.app))
+    until(lambda: run(["docker", "volume", "inspect", volume]).code != 0)
+    with building() as (repo, push, inside):
+        volume = cache_name(repo.app)
+        assert cache_of(repo.app)
+        check(ssh("apps:destroy", repo.app, "--confirm", repo.app))
+        assert push.result().code != 0
+        until(lambda: run(["docker", "volume", "inspect", volume]).code != 0)
+
+
+def test_purge_while_building():
+    """repo:purge-cache while a build of the app runs is refused with what to do, and the build isn't touched"""
+    with building() as (repo, push, inside):
+        has(check(ssh("repo:purge-cache", repo.app), 5), f"of {repo.app} uses the cache now; try again when it has ended, "
+            f"or end it: builds:cancel {repo.app}")
+        inside.sendall(b"go on")
+        check(push.result())
     page(repo.app, "built")
     check(ssh("repo:purge-cache", repo.app))
 

@@ -133,6 +133,7 @@ static void test_destroy_with_work(void **state)
 {
     struct fixture *f = *state;
     int64_t live = fixture_live(f, f->shop), queued, n = 0;
+    struct errand e;
     struct build b;
 
     OK(live > 0 ? 0 : -1);
@@ -148,6 +149,11 @@ static void test_destroy_with_work(void **state)
     REFUSED(ERR_BUSY, "not stopped", apps_delete(f->store, f->shop, &err));
     OK(builds_failed(f->store, &f->me, queued, true, 0, "stopped", &err));
     OK(apps_delete(f->store, f->shop, &err));
+    /* The builder is asked to remove what it holds of apps that are gone. */
+    assert_int_equal(GOT(errands_next(f->store, 0, &e, &err)), 1);
+    assert_int_equal(e.kind, ERRAND_PURGE_CACHE);
+    assert_int_equal(e.app_id, 0);
+    errand_release(&e);
     assert_int_equal(store_int(f->store, &n, NULL, "SELECT (SELECT count(*) FROM builds) + "
                                "(SELECT count(*) FROM releases) + (SELECT count(*) FROM access)", ""), 1);
     assert_int_equal(n, 0);
