@@ -189,6 +189,25 @@ static int access_read(struct app_document *d, const json_t *v, struct err *err)
     return 0;
 }
 
+static int domains_read(struct app_document *d, const json_t *v, struct err *err)
+{
+    const json_t *one;
+    size_t i;
+
+    if (!json_is_array(v))
+        return err_set(err, ERR_USAGE, "domains: a list was expected, for example [\"www.example.com\"]");
+    d->has_domains = true;
+    json_array_foreach(v, i, one) {
+        cleanup_free char *domain = domain_parse(json_is_string(one) ? json_string_value(one) : "", err);
+
+        if (domain == NULL)
+            return err_wrap(err, "domains");
+        if (!vec_has(&d->domains, domain))
+            vec_add(&d->domains, domain);
+    }
+    return 0;
+}
+
 static int sealed_read(struct app_document *d, const json_t *v, struct err *err)
 {
     (void) d, (void) v;
@@ -203,7 +222,7 @@ static const struct {
     { "slipway", version_read },       { "name", name_read },           { "deploy_branch", branch_read },
     { "on_disconnect", disconnect_read }, { "target", target_read },    { "image", image_read },
     { "formation", formation_read },   { "config", config_read },       { "access", access_read },
-    { "sealed", sealed_read },
+    { "domains", domains_read },       { "sealed", sealed_read },
 };
 
 static int member_read(struct app_document *d, const char *key, const json_t *v, struct err *err)
@@ -250,6 +269,7 @@ void app_document_release(struct app_document *d)
         if (d->config[i].value != NULL)
             explicit_bzero((char *) (uintptr_t) d->config[i].value, d->config[i].value_len);
     formation_release(&d->formation);
+    vec_release(&d->domains);
     free(d->config);
     free(d->access);
     json_decref(d->json);

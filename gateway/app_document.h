@@ -3,7 +3,7 @@
  *   {"slipway": 1, "name": "shop", "deploy_branch": "main", "on_disconnect": "continue", "target": "docker",
  *    "image": "registry.example.com/shop@sha256:…", "formation": {"web": 2},
  *    "config": {"DATABASE_URL": {"scopes": ["run"]}, "MODE": {"scopes": ["run", "build"], "value": "fast"}},
- *    "access": {"carl": "deploy", "@ops": "operate"}}
+ *    "domains": ["www.example.com"], "access": {"carl": "deploy", "@ops": "operate"}}
  *
  * A member that is missing, or null, says nothing about its part. Pure: what stands in the document is checked here, whether it
  * fits the app by who applies it. */
@@ -32,7 +32,8 @@ struct app_document {
     json_t *json;             /* what the strings are borrowed from */
     const char *name, *deploy_branch, *on_disconnect, *target, *image; /* NULL: not told */
     struct image_ref ref;     /* of image: it has a digest */
-    bool has_formation, has_config, has_access;
+    bool has_formation, has_config, has_access, has_domains;
+    struct vec domains;       /* as domain_parse writes them, each once */
     struct formation formation;
     struct document_var *config;
     size_t n_config;

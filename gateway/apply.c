@@ -2,6 +2,7 @@
 
 #include "gateway/apply.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "gateway/cmd.h"
 #include "sql/seal.h"
@@ -56,6 +57,7 @@ void apply_release(struct apply *a)
     json_decref(a->changes);
     vec_release(&a->keys);
     vec_release(&a->missing);
+    vec_release(&a->taken);
 }
 
 /* --- settings */
@@ -205,6 +207,60 @@ static int config_apply(struct apply *a, struct err *err)
     return rc < 0 ? -1 : 0;
 }
 
+/* --- domains */
+
+/* A domain is one app's. A new app, which is often a copy on the same server, is made without those that another has. */
+static int domain_apply(struct apply *a, const char *domain, json_t *to, struct err *err)
+{
+    struct command_ctx *c = a->c;
+    bool taken = false, is_changed;
+
+    if (a->is_new && domains_taken(c->store, c->app.id, domain, &taken, err) != 0)
+        return -1;
+    if (taken) {
+        vec_add(&a->taken, domain);
+        return 0;
+    }
+    if (domain_free_check(c, domain, err) != 0 || domains_add(c->store, c->app.id, domain, &is_changed, err) != 0)
+        return -1;
+    (void) json_array_append_new(to, json_string(domain));
+    a->domains = a->domains || is_changed;
+    return 0;
+}
+
+static json_t *list_json(json_t *list)
+{
+    if (json_array_size(list) > 0)
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
+static int domains_apply(struct apply *a, struct err *err)
+{
+    const struct app_document *d = a->document;
+    const struct app *app = &a->c->app;
+    const char *target = a->is_new && d->target != NULL ? d->target : app_target(a->c, app);
+    json_t *to = json_array();
+    int rc = 0;
+
+    if (d->domains.n > 0 && domains_possible(a->c, target, err) != 0)
+        rc = err_wrap(err, "domains");
+    for (size_t i = 0; rc == 0 && d->has_domains && i < app->domains.n; i++) {
+        if (vec_has(&d->domains, app->domains.v[i]))
+            continue;
+        a->domains = true;
+        rc = domains_remove(a->c->store, app->id, app->domains.v[i], err);
+    }
+    for (size_t i = 0; rc == 0 && i < d->domains.n; i++)
+        if ((rc = domain_apply(a, d->domains.v[i], to, err)) != 0)
+            (void) err_wrap(err, "domains");
+    if (rc == 0 && a->domains)
+        changed(a, list_json(json_list(&app->domains)), list_json(json_incref(to)), "domains", NULL);
+    json_decref(to);
+    return rc;
+}
+
 /* --- people */
 
 static enum role role_of(const struct access_row *v, size_t n, const char *who)
@@ -282,7 +338,7 @@ int apply_rows(struct apply *a, struct err *err)
 {
     a->changes = json_array();
     if (settings_apply(a, err) != 0 || target_apply(a, err) != 0 || image_compare(a, err) != 0
-        || formation_apply(a, err) != 0 || config_apply(a, err) != 0)
+        || formation_apply(a, err) != 0 || config_apply(a, err) != 0 || domains_apply(a, err) != 0)
         return -1;
     return access_apply(a, err);
 }

@@ -13,7 +13,8 @@ struct apply {
     bool is_new;                         /* made for this: what is there isn't a change, and values may be missing */
     json_t *changes;                     /* [{"key": "formation.web", "change": "changed", "from": 1, "to": 2}, …] */
     struct vec keys, missing;            /* of changes; of config whose value nobody has told */
-    bool image, config;                  /* another image is wanted; the config has changed */
+    struct vec taken;                    /* domains of the document that stay those of other apps */
+    bool image, config, domains;         /* another image is wanted; the config, the domains have changed */
 };
 
 /* Compares and changes rows, within the open transaction: all but the image, for which a->image is set. -1 names the

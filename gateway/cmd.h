@@ -98,6 +98,8 @@ bool app_disconnect_known(const char *s);
 const char *app_target(const struct command_ctx *c, const struct app *a);
 /* ERR_FAILED where apps on that target can't have host names of their own. */
 int domains_possible(const struct command_ctx *c, const char *target, struct err *err);
+/* ERR_FAILED where the domain is what an app of some name has by itself. */
+int domain_free_check(const struct command_ctx *c, const char *domain, struct err *err);
 
 /* --- cmd_certs.c */
 

@@ -85,7 +85,7 @@ static int release_choose(struct apply *a, struct release_ask *ask, char **ret_i
     }
     if (a->c->app.live_release_id != 0 && is_behind(a->c, &behind, err) != 0)
         return -1;
-    ask->restart = behind;
+    ask->restart = behind || (a->domains && a->c->app.live_release_id != 0);
     ask->run_release_command = a->config;
     return 0;
 }
@@ -98,8 +98,9 @@ static void show(struct apply *a, const char *doing, const struct release_made *
     size_t i;
 
     if (c->json) {
-        (void) show_json(c, json_pack("{s:s, s:b, s:O, s:o, s:b, s:o, s:o}", "app", name, "plan", (int) plan, "changes",
-                                      a->changes, "missing_values", json_list(&a->missing), "releases", (int) released,
+        (void) show_json(c, json_pack("{s:s, s:b, s:O, s:o, s:o, s:b, s:o, s:o}", "app", name, "plan", (int) plan, "changes",
+                                      a->changes, "missing_values", json_list(&a->missing), "taken_domains",
+                                      json_list(&a->taken), "releases", (int) released,
                                       "release", made->version != 0 ? json_integer(made->version) : json_null(), "url",
                                       show_json_text(made->url)));
         return;
@@ -113,6 +114,11 @@ static void show(struct apply *a, const char *doing, const struct release_made *
                                                                                       : "There would be no release");
     else if (!released)
         (void) io_outf(c->io, "%s... done\n", doing);
+    if (a->taken.n > 0) {
+        cleanup_free char *names = show_words(&a->taken, KEYS_AUDITED);
+
+        (void) io_outf(c->io, " !     Other apps have these domains, and keep them: %s\n", names);
+    }
     if (a->missing.n > 0) {
         cleanup_free char *names = show_words(&a->missing, KEYS_AUDITED);
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DOMAINS_SAID 5
+
 /* The source's values in run scope as changes of the new app's config; sealed for it by config_change. */
 static int config_copy(struct command_ctx *c, const struct app *to, const json_t *values, struct err *err)
 {
@@ -97,6 +99,11 @@ static void show(struct command_ctx *c, const struct app *to, const struct relea
     else
         (void) io_outf(c->io, "%s%sgit remote add %s %s\n", made->url != NULL ? made->url : "", made->url != NULL ? "\n" : "",
                        to->name, git);
+    if (!c->json && c->app.domains.n > 0) {
+        cleanup_free char *domains = show_words(&c->app.domains, DOMAINS_SAID);
+
+        (void) io_outf(c->io, "%s keeps its domains: %s\n", c->app.name, domains);
+    }
 }
 
 int cmd_apps_clone(struct command_ctx *c, char *const *argv, int argc, struct err *err)

@@ -33,6 +33,11 @@ static int reserved_check(const char *domain, const char *below, struct err *err
                    (int) label, domain, domain);
 }
 
+int domain_free_check(const struct command_ctx *c, const char *domain, struct err *err)
+{
+    return reserved_check(domain, c->conf->router_domain, err) == 0 ? reserved_check(domain, c->conf->domain, err) : -1;
+}
+
 static void detail(struct command_ctx *c, const struct vec *domains)
 {
     for (size_t i = 0; i < domains->n; i++)
@@ -113,8 +118,7 @@ int cmd_domains_add(struct command_ctx *c, char *const *argv, int argc, struct e
     if (domains_read(c, argv, argc, &domains, err) != 0 || domains_possible(c, app_target(c, &c->app), err) != 0)
         return -1;
     for (size_t i = 0; i < domains.n; i++)
-        if (reserved_check(domains.v[i], c->conf->router_domain, err) != 0
-            || reserved_check(domains.v[i], c->conf->domain, err) != 0)
+        if (domain_free_check(c, domains.v[i], err) != 0)
             return -1;
     return change(c, &domains, true, err);
 }

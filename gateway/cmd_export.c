@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "gateway/app_document.h"
 #include "gateway/app_document_seal.h"
@@ -113,7 +114,7 @@ int cmd_apps_export(struct command_ctx *c, char *const *argv, int argc, struct e
 
     (void) argv, (void) argc;
     if (image_add(c, doc, err) != 0 || formation_add(c, doc, err) != 0 || config_add(c, doc, err) != 0
-        || access_add(c, doc, err) != 0)
+        || json_object_set_new(doc, "domains", json_list(&c->app.domains)) != 0 || access_add(c, doc, err) != 0)
         return -1;
     rc = to != NULL ? sealed_add(c, doc, to, err) : 0;
     if (rc != 0)

@@ -27,10 +27,11 @@ const struct command commands[] = {
     { "apps:apply", NULL, CMD_APP | CMD_AUDIT, ROLE_OWN, "APP [--plan]",
       "Make an app what a document on standard input says",
       "The document is that of apps:export. Of a member that it has, all is made so: config that isn't in \"config\" is removed,\n"
-      "people and teams who aren't in \"access\" lose their role (the owner never), types that aren't in \"formation\" get their default; what\n"
-      "it has no member for stays. A variable without a \"value\" keeps the one that it has. All of it is done with one release at\n"
-      "most, or nothing; given again, nothing is to be done. --plan only shows what would change.\n"
-      "\"image\" takes an image with its digest: one that was live here, or as git:from-image. \"target\" isn't changed: apps:move.\n\n"
+      "people and teams who aren't in \"access\" lose their role (the owner never), types that aren't in \"formation\" get their\n"
+      "default, domains that aren't in \"domains\" go; what it has no member for stays. A variable without a \"value\" keeps the one\n"
+      "that it has. All of it is done with one release at most, or nothing; given again, nothing is to be done. --plan only shows\n"
+      "what would change. \"image\" takes an image with its digest: one that was live here, or as git:from-image. \"target\" isn't\n"
+      "changed: apps:move.\n\n"
       "    apps:apply shop --plan\n"
       "    apps:apply shop",
       cmd_apps_apply },
@@ -38,8 +39,9 @@ const struct command commands[] = {
       "Create an app with another app's config, counts and image",
       "NEW gets the config with its values in both scopes, counts, deploy branch and settings, and as v1 the image that is live\n"
       "in APP, with its release command. The app is yours: access, keys and the lock aren't copied, nor are releases and the\n"
-      "repository, which is empty until the first push. Both apps use the same databases until NEW's config says otherwise:\n"
-      "--skip-deploy releases nothing yet, so that it can be changed first.\n\n"
+      "repository, which is empty until the first push. Domains and the certificate stay APP's: a domain is one app's only. Both\n"
+      "apps use the same databases until NEW's config says otherwise: --skip-deploy releases nothing yet, so that it can be\n"
+      "changed first.\n\n"
       "    apps:clone shop shop-staging --skip-deploy",
       cmd_apps_clone },
     { "apps:create", "create", CMD_AUDIT, ROLE_NONE, "NAME [-b|--branch BRANCH]",
@@ -60,18 +62,19 @@ const struct command commands[] = {
       cmd_apps_exists },
     { "apps:export", NULL, CMD_APP | CMD_AUDIT, ROLE_OWN, "APP [--with-config KEY]",
       "Print a whole app as one JSON document",
-      "Name, deploy branch, settings, target, the live image with its digest, counts, people and teams with their roles, and the config:\n"
-      "names and scopes, without values. apps:import makes an app of it, apps:apply makes one so.\n"
-      "--with-config adds the values in run scope, sealed to a key: who has its other half opens them, slipway unseal, and\n"
-      "nobody else, no server either. slipway unseal --new-key FILE makes such a key on your machine.\n\n"
+      "Name, deploy branch, settings, target, the live image with its digest, counts, domains, people and teams with their\n"
+      "roles, and the config: names and scopes, without values. A certificate of certs:add stays here, as its key does.\n"
+      "apps:import makes an app of it, apps:apply makes one so. --with-config adds the values in run scope, sealed to a key: who\n"
+      "has its other half opens them, slipway unseal, and nobody else, no server either. slipway unseal --new-key FILE makes\n"
+      "such a key on your machine.\n\n"
       "    apps:export shop\n"
       "    apps:export shop --with-config SP6NaFUNmGJe/qvCRDZNv7s0Y4bm6sIADBfmKy6E+Sk=",
       cmd_apps_export },
     { "apps:import", NULL, CMD_AUDIT, ROLE_NONE, "[NAME] [--skip-deploy]",
       "Create an app from a document on standard input",
       "The document is that of apps:export, and may have a \"value\" for each config variable; NAME goes before its own. The app is\n"
-      "yours. Its image is released as by git:from-image, unless a variable has no value yet or --skip-deploy is given. All of\n"
-      "it is made, or nothing; only a release may fail on its own.\n\n"
+      "yours. Its image is released as by git:from-image, unless a variable has no value yet or --skip-deploy is given. Domains\n"
+      "that another app has stay that app's, which is said. All of it is made, or nothing; only a release may fail on its own.\n\n"
       "    apps:import shop",
       cmd_apps_import },
     { "apps:info", "info apps:report", CMD_APP, ROLE_VIEW, "APP",
@@ -270,7 +273,7 @@ const struct command commands[] = {
       "The name's DNS record must lead to the server, or to the cluster's Ingress, which is your part. All are added, or none. A\n"
       "live app gets a release that changes nothing else. The app's first name stays; a domain is one app's only. With [docker]\n"
       "tls = yes Caddy gets a certificate for each by itself, as soon as the name leads here; certs:add gives your own.\n"
-      "rollback and apps:rename leave domains as they are; apps:clone and apps:export don't take them along.\n\n"
+      "rollback and apps:rename leave domains as they are; apps:export and apps:import take them along, apps:clone doesn't.\n\n"
       "    domains:add shop www.example.com example.com",
       cmd_domains_add },
     { "domains:clear", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP",

@@ -72,6 +72,15 @@ int domains_add(struct store *s, int64_t app_id, const char *domain, bool *ret_c
     return store_exec(s, err, "INSERT INTO domains (domain, app_id) VALUES (?, ?)", "si", domain, app_id);
 }
 
+int domains_taken(struct store *s, int64_t app_id, const char *domain, bool *ret, struct err *err)
+{
+    int64_t one = 0;
+    int rc = store_int(s, &one, err, "SELECT 1 FROM domains WHERE domain = ? AND app_id <> ?", "si", domain, app_id);
+
+    *ret = rc == 1;
+    return rc < 0 ? -1 : 0;
+}
+
 int domains_remove(struct store *s, int64_t app_id, const char *domain, struct err *err)
 {
     int64_t one = 0;

@@ -66,6 +66,8 @@ int apps_settings(struct store *s, int64_t id, const char *deploy_branch, const 
 char *domain_parse(const char *text, struct err *err);
 /* Nothing is done where the app has it already; ERR_FAILED where it is another's. */
 int domains_add(struct store *s, int64_t app_id, const char *domain, bool *ret_changed, struct err *err);
+/* True where another app has the domain. */
+int domains_taken(struct store *s, int64_t app_id, const char *domain, bool *ret, struct err *err);
 int domains_remove(struct store *s, int64_t app_id, const char *domain, struct err *err);
 
 /* --- certificates.c */

@@ -2,6 +2,7 @@
 """Where an app answers, and what: its own host names; the maintenance page."""
 
 import http.client
+import json
 import urllib.parse
 
 import harness
@@ -101,6 +102,33 @@ def test_domains_docker():
     check(ssh("apps:destroy", stranger, "--confirm", stranger))
     harness.until(lambda: ssh("domains:add", new, domain).code == 0)
     assert ask(url(new), domain)[2].startswith("first")
+
+
+def test_domains_document():
+    """domains go along in an app's document: a copy leaves those of the first out, applied they are served with one release"""
+    app = new_app("first").app
+    if CLUSTER:
+        assert check(ssh("apps:export", app)).json()["domains"] == []
+        return
+    domain, other = f"{new_name('www')}.example.com", new_name("x") + ".example.com"
+    check(ssh("domains:add", app, domain))
+    document = check(ssh("apps:export", app)).json()
+    assert document["domains"] == [domain], document
+    running = instances(app)
+    document["domains"].append(other)
+    text = json.dumps(document).encode()
+    has(check(ssh("apps:apply", app, stdin=text)), "~ domains:", "done, v3")
+    assert instances(app) == running
+    assert [ask(url(app), h)[2][:5] for h in (domain, other)] == ["first"] * 2
+    copy = new_name()
+    has(check(ssh("apps:import", copy, stdin=text)), "Other apps have these domains", domain, other, "done, v1")
+    assert check(ssh("domains", copy, "--json")).json()["domains"] == []
+    # It takes over: both at once, and the first one by a document without any.
+    has(check(ssh("apps:apply", app, stdin=b'{"slipway": 1, "domains": []}')), "- domains:", "done, v4")
+    assert ask(url(app), domain)[0] == 404
+    del document["name"]
+    has(check(ssh("apps:apply", copy, stdin=json.dumps(document).encode())), "+ domains:", "done, v2")
+    assert [ask(url(copy), h)[2][:5] for h in (domain, other)] == ["first"] * 2
 
 
 def test_domains_ingress():

@@ -58,6 +58,9 @@ static void test_parse(void **state)
         { "{\"slipway\": 1, \"config\": {\"A\": {\"scopes\": []}}}", "config.A.scopes: a list" },
         { "{\"slipway\": 1, \"config\": {\"A\": {\"scopes\": [\"run\", \"x\"]}}}", "config.A.scopes: a list" },
         { "{\"slipway\": 1, \"access\": {\"carl\": \"none\"}}", "access.carl: \"view\"" },
+        { "{\"slipway\": 1, \"domains\": {}}", "domains: a list" },
+        { "{\"slipway\": 1, \"domains\": [1]}", "domains: a domain is a host name" },
+        { "{\"slipway\": 1, \"domains\": [\"a.example.com\", \"a b\"]}", "domains: a domain is a host name" },
         { "{\"slipway\": 1, \"sealed\": {}}", "sealed: only who has the key can open the values" },
     };
     struct app_document d;
@@ -90,12 +93,49 @@ static void test_refused(void **state)
     apply(d, "apps:apply shop", "{\"slipway\": 1, \"deploy_branch\": \"trunk\", \"formation\": {\"web\": 3}, \"config\": {\"A\": "
           "{\"value\": \"x\"}}, \"access\": {\"nobody\": \"view\"}}", ERR_NOT_FOUND, "access.nobody: ");
     desk_expect(d, "bert", "apps:export shop --json", 0, "\"deploy_branch\":\"main\"");
-    desk_expect(d, "bert", "apps:export shop --json", 0, "\"formation\":{},\"config\":{},\"access\":{\"bert\":\"own\",\"carl\":"
+    desk_expect(d, "bert", "apps:export shop --json", 0, "\"formation\":{},\"config\":{},\"domains\":[],\"access\":{\"bert\":\"own\",\"carl\":"
                 "\"operate\"}}");
     apply(d, "apps:import copy", "{\"slipway\": 1, \"config\": {\"A\": {\"value\": \"x\"}}, \"access\": {\"nobody\": \"view\"}}",
           ERR_NOT_FOUND, "access.nobody: ");
     desk_expect(d, "bert", "apps:info copy", ERR_NOT_FOUND, NULL);
     apply(d, "apps:apply shop", "{\"slipway\": 1, \"config\": {\"A\": {}}}", ERR_FAILED, "config.A: it is not set in shop");
+}
+
+/* A document's domains are all that the app has; those of other apps are theirs. */
+static void test_domains(void **state)
+{
+    struct desk *d = *state;
+    cleanup_free char *exported = NULL;
+
+    OK(conf_set(&d->conf, "target.target=docker", &err));
+    desk_deployer(d);
+    live(d);
+    desk_expect(d, "bert", "domains:add shop a.example.com b.example.com", 0, NULL);
+    desk_expect(d, "bert", "apps:export shop --json", 0, "\"domains\":[\"a.example.com\",\"b.example.com\"]");
+    exported = xstrdup(buf_str(&d->out));
+    apply(d, "apps:apply shop", exported, 0, "Nothing to do");
+    apply(d, "apps:apply shop", "{\"slipway\": 1}", 0, "Nothing to do");
+    apply(d, "apps:apply shop --plan", "{\"slipway\": 1, \"domains\": [\"b.example.com\", \"C.example.com\"]}", 0,
+          "~ domains: [\"a.example.com\",\"b.example.com\"] -> [\"b.example.com\",\"c.example.com\"]\n"
+          "This is a plan, and nothing was changed. There would be a release");
+    desk_expect(d, "bert", "domains shop", 0, "a.example.com\nb.example.com\n");
+    apply(d, "apps:apply shop", "{\"slipway\": 1, \"domains\": [\"b.example.com\", \"c.example.com\"]}", 0, "done, v");
+    desk_expect(d, "bert", "domains shop", 0, "b.example.com\nc.example.com\n");
+    apply(d, "apps:apply shop", "{\"slipway\": 1, \"domains\": [\"x.localhost\"]}", ERR_FAILED, "domains: names below localhost");
+    /* A copy on the same server, and its way back. */
+    apply(d, "apps:import copy", "{\"slipway\": 1, \"domains\": [\"b.example.com\", \"new.example.com\"]}", 0,
+          " !     Other apps have these domains, and keep them: b.example.com\n");
+    desk_expect(d, "bert", "domains copy", 0, "new.example.com\n");
+    apply(d, "apps:apply copy", "{\"slipway\": 1, \"domains\": [\"b.example.com\"]}", ERR_FAILED,
+          "domains: b.example.com is another");
+    desk_expect(d, "bert", "domains copy", 0, "new.example.com\n");
+    apply(d, "apps:apply copy", "{\"slipway\": 1, \"domains\": []}", 0, "- domains: [\"new.example.com\"]\n");
+    desk_expect(d, "bert", "apps:clone shop twin", 0, "shop keeps its domains: b.example.com and c.example.com\n");
+    desk_expect(d, "bert", "domains twin", 0, "no domains of its own");
+    /* Where the target has none. */
+    OK(conf_set(&d->conf, "kubernetes.kubeconfig=/dev/null", &err));
+    apply(d, "apps:import away", "{\"slipway\": 1, \"target\": \"kubernetes\", \"domains\": [\"z.example.com\"]}", ERR_FAILED,
+          "domains: on this server an app on kubernetes has no host names of its own");
 }
 
 static const char wanted[] =
@@ -123,7 +163,7 @@ static void test_apply(void **state)
     apply(d, "apps:apply shop", wanted, ERR_FAILED, "v2 failed: web crashed. v1 is still live; what else the document says");
     d->fail_with = NULL;
     /* What has failed is not done yet. */
-    apply(d, "apps:apply shop --plan --json", wanted, 0, "\"changes\":[],\"missing_values\":[],\"releases\":true,\"release\":null");
+    apply(d, "apps:apply shop --plan --json", wanted, 0, "\"changes\":[],\"missing_values\":[],\"taken_domains\":[],\"releases\":true,\"release\":null");
     apply(d, "apps:apply -a shop", wanted, 0, "Applying the document to shop... done, v3");
     apply(d, "apps:apply shop", wanted, 0, "Nothing to do: shop is as the document says");
     desk_expect(d, "bert", "config:export shop --format dotenv", 0, "A='secret-a'\nB='secret-b'\n");
@@ -253,8 +293,8 @@ int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, desk_setup, desk_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_parse), TEST(test_refused), TEST(test_apply), TEST(test_image), TEST(test_import), TEST(test_key),
-        TEST(test_sealed),
+        TEST(test_parse), TEST(test_refused), TEST(test_apply), TEST(test_image), TEST(test_import), TEST(test_domains),
+        TEST(test_key), TEST(test_sealed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
