@@ -113,13 +113,13 @@ void issuance_failed_hosts(const char *text, size_t n, struct vec *ret)
     }
 }
 
-/* Empty where nothing went wrong yet, or by no Caddy that we started. */
+/* Empty where nothing went wrong yet. A Caddy that somebody else has started may keep it to itself. */
 static int log_read(const struct conf *c, struct buf *text, struct err *err)
 {
     cleanup_free char *path = conf_state_path(c, ISSUANCE_FILE);
     struct err why = ERR_INIT;
 
-    if (path_read(path, text, &why) == 0 || why.code == ERR_NOT_FOUND)
+    if (path_read(path, text, &why) == 0 || why.code == ERR_NOT_FOUND || !c->router_start)
         return 0;
     return err_set(err, why.code, "%s", why.msg);
 }
@@ -238,12 +238,18 @@ int docker_certificates_check(const struct conf *c, target_say_fn *say, void *sa
     if (failed.n > 0 && router_hosts(c, &hosts, err) < 0)
         return -1;
     for (size_t i = 0; i < failed.n; i++) {
+        struct err why = ERR_INIT;
         struct shown s;
 
         if (!vec_has(&hosts, failed.v[i]))
             continue; /* no app's any more */
-        if (shown_get(c, failed.v[i], buf_str(&log), buf_len(&log), &s, err) < 0)
-            return -1;
+        if (shown_get(c, failed.v[i], buf_str(&log), buf_len(&log), &s, &why) < 0) {
+            /* Before the server's start, for instance. */
+            cleanup_free char *line = xasprintf("note certificates: they can't be seen: %s", why.msg);
+
+            say(say_arg, line);
+            return 0;
+        }
         if (s.error != NULL)
             note(failed.v[i], &s, say, say_arg);
         shown_release(&s);

@@ -251,6 +251,7 @@ def test_acme():
         # What was wrong is put right; without another word Caddy would try again in a minute.
         acme.name(bad, "127.0.0.1")
         server.stop()
+        has(server_check(server), "note     certificates: they can't be seen: the router")
         server.start()
         until(lambda: vouched(https_port, good, acme.root))
         assert ask(https_port, good, acme.root).startswith("second") and served(https_port, good) == has_it
