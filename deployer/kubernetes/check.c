@@ -1,7 +1,9 @@
 #include "config.h"
 
+#include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "deployer/kubernetes/cluster.h"
 
 #include <stdlib.h>
@@ -29,7 +31,12 @@ static const struct { const char *group, *resource, *subresource, *verbs; } need
 };
 static const struct { const char *group, *resource, *subresource, *verbs; } needs_ingress[] = {
     { "networking.k8s.io", "ingresses", "", "get create patch delete" },
+    { "networking.k8s.io", "ingressclasses", "", "list" },
 };
+
+#define CLASSES_PATH "/apis/networking.k8s.io/v1/ingressclasses"
+#define CLASS_DEFAULT "ingressclass.kubernetes.io/is-default-class"
+#define CLASSES_MAX 300 /* bytes of names in a message */
 
 struct question {
     const char *group, *resource, *subresource;
@@ -66,6 +73,11 @@ static void say_line(target_say_fn *say, void *say_arg, char *line)
     free(line);
 }
 
+static bool by_ingress(const struct target *t)
+{
+    return strcmp(t->conf->expose, "ingress") == 0;
+}
+
 static int permissions(struct target *t, target_say_fn *say, void *say_arg, struct err *err)
 {
     struct question q[QUESTIONS_MAX];
@@ -75,9 +87,9 @@ static int permissions(struct target *t, target_say_fn *say, void *say_arg, stru
     for (size_t i = 0; i < countof(needs); i++)
         n = ask_verbs(q, n, needs[i].group, needs[i].resource, needs[i].subresource,
                       needs[i].verbs);
-    if (strcmp(t->conf->expose, "ingress") == 0)
-        n = ask_verbs(q, n, needs_ingress[0].group, needs_ingress[0].resource,
-                      needs_ingress[0].subresource, needs_ingress[0].verbs);
+    for (size_t i = 0; by_ingress(t) && i < countof(needs_ingress); i++)
+        n = ask_verbs(q, n, needs_ingress[i].group, needs_ingress[i].resource, needs_ingress[i].subresource,
+                      needs_ingress[i].verbs);
     for (size_t i = 0; i < n; i++)
         ops[i] = (struct kube_op) {
             .method = "POST", .body = review(&q[i]),
@@ -106,6 +118,60 @@ static int permissions(struct target *t, target_say_fn *say, void *say_arg, stru
     return 0;
 }
 
+/* "traefik, nginx", or "none"; the caller frees it. */
+static char *class_names(const json_t *items)
+{
+    cleanup_buf struct buf names;
+    json_t *item;
+    size_t i;
+
+    buf_init(&names, CLASSES_MAX);
+    json_array_foreach(items, i, item)
+        (void) buf_addf(&names, "%s%s", i > 0 ? ", " : "", json_str(item, "metadata.name", ""));
+    return text_plain(buf_len(&names) > 0 ? buf_str(&names) : "none", CLASSES_MAX);
+}
+
+/* The one of this name, or the default where it is "". Borrowed; NULL: there is none. */
+static const char *class_find(const json_t *items, const char *name)
+{
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(items, i, item) {
+        const char *is_default = json_string_value(json_object_get(json_at(item, "metadata.annotations"), CLASS_DEFAULT));
+        const char *its = json_str(item, "metadata.name", "");
+
+        if (name[0] != '\0' ? strcmp(its, name) == 0 : is_default != NULL && strcmp(is_default, "true") == 0)
+            return its;
+    }
+    return NULL;
+}
+
+/* The API accepts an Ingress of a class that isn't there, and no controller takes it. One without a class is taken by the
+ * controllers that choose to, which can't be known from here.
+ * Source: kubernetes.io "Ingress", IngressClass. */
+static int ingress_class(struct target *t, target_say_fn *say, void *say_arg, struct err *err)
+{
+    const char *wanted = t->conf->ingress_class != NULL ? t->conf->ingress_class : "", *found;
+    json_auto_t *list = NULL;
+    cleanup_free char *there = NULL, *plain = NULL;
+
+    if (kube_do(t->kube, "GET", CLASSES_PATH, NULL, NULL, &list, err) < 0)
+        return err_wrap(err, "the cluster's IngressClasses can't be read");
+    found = class_find(json_object_get(list, "items"), wanted);
+    there = class_names(json_object_get(list, "items"));
+    if (found != NULL) {
+        plain = text_plain(found, CLASSES_MAX);
+        say_line(say, say_arg, xasprintf("ok cluster: has the IngressClass %s%s", plain, wanted[0] == '\0' ? ", its default" : ""));
+    } else if (wanted[0] == '\0')
+        say_line(say, say_arg, xasprintf("note cluster: has no default IngressClass (there are: %s), so apps answer only where a "
+                                         "controller takes an Ingress without a class: set ingress_class in [kubernetes]", there));
+    else
+        return err_set(err, ERR_NOT_FOUND, "the cluster has no IngressClass \"%.256s\" (there are: %s), so no app would answer: "
+                       "install its controller, or correct ingress_class in [kubernetes]", wanted, there);
+    return 0;
+}
+
 int kubernetes_check(struct target *t, target_say_fn *say, void *say_arg, struct err *err)
 {
     json_auto_t *version = NULL;
@@ -120,5 +186,7 @@ int kubernetes_check(struct target *t, target_say_fn *say, void *say_arg, struct
                        MINOR_MIN);
     say_line(say, say_arg, xasprintf("ok cluster: %s answers, Kubernetes %.64s",
                                      kube_server(t->kube), json_str(version, "gitVersion", "?")));
-    return permissions(t, say, say_arg, err);
+    if (permissions(t, say, say_arg, err) < 0)
+        return -1;
+    return by_ingress(t) ? ingress_class(t, say, say_arg, err) : 0;
 }

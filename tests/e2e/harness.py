@@ -247,10 +247,10 @@ def get(address, seconds=10):
             time.sleep(0.1)
 
 
-def page(app, text, seconds=10):
-    """The app's page begins with text. kube-proxy moves connections to the new pods a moment after the
-    release is live, so an older page is asked again."""
-    address = url(app)
+def page(app, text, seconds=10, address=None):
+    """The app's page, or the one at this address, begins with text. kube-proxy moves connections to the new pods a moment
+    after the release is live, so an older page is asked again."""
+    address = address or url(app)
     end = time.monotonic() + seconds
     while True:
         got = get(address)

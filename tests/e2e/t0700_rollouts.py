@@ -45,19 +45,21 @@ S(("", int(os.environ["PORT"])), H).serve_forever()
 '''
 
 
-def rollouts(instances):
+def rollouts(instances, where=url, fresh=FRESH):
+    """where: an app's name to the address to ask; fresh: for load.py."""
     repo = Repo(new_name("r"))
     repo.commit("first", {"Procfile": "web: exec python3 -u web.py\n", "web.py": SERVER})
     check(repo.push())
     if instances > 1:
         check(ssh("ps:scale", repo.app, f"web={instances}"))
-    page(repo.app, "first")
-    load = subprocess.Popen([sys.executable, pathlib.Path(__file__).with_name("load.py"), url(repo.app), str(RATE),
-                             *FRESH], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    address = where(repo.app)
+    page(repo.app, "first", address=address)
+    load = subprocess.Popen([sys.executable, pathlib.Path(__file__).with_name("load.py"), address, str(RATE),
+                             *fresh], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         for i in range(ROLLOUTS):
             check(ssh("config:set", repo.app, f"GREETING=greeting-{i}"))
-            page(repo.app, f"greeting-{i}")
+            page(repo.app, f"greeting-{i}", address=address)
     finally:
         said, _ = load.communicate()
     print(f"# {ROLLOUTS} rollouts of {instances} at {RATE} requests a second: {said.strip()}", flush=True)
