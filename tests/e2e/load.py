@@ -2,6 +2,8 @@
 
     python3 load.py http://shop.localhost:8080/ RATE [fresh]
 
+Where answers come slower than that, UNANSWERED requests wait for theirs and the next one is sent later: else more and
+more of them would stand before the app's socket, longer than a release waits before it ends a former instance.
 Sends until its standard input ends, then prints one JSON object: requests sent, failed (no answer, or a status
 other than 200), the first errors, and the milliseconds from a request's due time to its answer. fresh: each request has a connection of its own.
 """
@@ -13,6 +15,7 @@ import time
 import urllib.parse
 
 ANSWER_SECONDS = 30
+UNANSWERED = 32
 
 
 class Load:
@@ -59,13 +62,19 @@ class Load:
 
     async def run(self):
         end = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-        tasks = set()
+        tasks, free = set(), asyncio.Semaphore(UNANSWERED)
+
+        def done(task):
+            tasks.discard(task)
+            free.release()
+
         self.begin = due = time.monotonic()
         while not end.done():
             await asyncio.sleep(max(0, due - time.monotonic()))
+            await free.acquire()
             task = asyncio.create_task(self.one("POST" if self.sent % 2 else "GET", due))
             tasks.add(task)
-            task.add_done_callback(tasks.discard)
+            task.add_done_callback(done)
             self.sent += 1
             due += 1 / self.rate
         await asyncio.gather(*tasks)

@@ -18,8 +18,8 @@ CONF.read(ENV["SLIPWAY_CONFIG"])
 PREFIX = CONF.get("kubernetes", "namespace_prefix")
 # Ends where it runs in a pod, but not in a container of Docker.
 CRASHES = "web: test -z \"$KUBERNETES_SERVICE_HOST\" || exit 3; exec python3 -u web.py\n"
-# Serves a moment later than it starts.
-SLOW = "web: sleep 2; exec python3 -u web.py\n"
+# Does not serve in a pod before it is let.
+HELD = "web: if test -n \"$KUBERNETES_SERVICE_HOST\" -a -z \"$LET\"; then trap exit TERM; sleep 1000 & wait; fi; exec python3 -u web.py\n"
 
 
 def server(**settings):
@@ -194,10 +194,20 @@ def test_fails():
         assert info(app)["target"] is None
 
 
+def anew(server, conf):
+    """Starts it again with another configuration."""
+    server.stop()
+    server.conf.write_text(conf)
+    server.start()
+
+
 def test_lost():
     """the cluster is lost midway: it is said as such, the app serves where it was, and can be moved when it is back"""
-    with Way() as way, server(kubernetes__kubeconfig=kubeconfig("way", way.port), release__rollout_timeout="6s"):
-        app = new_app("lost", procfile=SLOW)
+    with Way() as way, server(kubernetes__kubeconfig=kubeconfig("way", way.port)) as s:
+        app = new_app("lost", procfile=HELD)
+        usual = s.conf.read_text()
+        anew(s, usual.replace("[release]\n", "[release]\nrollout_timeout = 10s\n"))
+        page(app, "lost")
         with Requests(app) as r:
             results = []
             thread = threading.Thread(target=lambda: results.append(ssh("apps:move", app, "--to", "kubernetes")))
@@ -210,6 +220,9 @@ def test_lost():
         assert not r.failed and info(app)["target"] == "docker"
         way.cut = False
         until(lambda: not namespaces(app), 90)
+        # A pod gets the usual time to start in.
+        anew(s, usual)
+        check(ssh("config:set", app, "LET=1"))
         check(ssh("apps:move", app, "--to", "kubernetes"))
         page(app, "lost")
 
