@@ -57,8 +57,9 @@ def keys(server):
 
 
 def running(app):
-    """What runs: pods or containers, and since when."""
-    return sorted((p["name"], p["id"], p["started_at"]) for p in check(ssh("ps", app, "--json")).json())
+    """What runs, but for what a release has just ended: pods or containers, and since when."""
+    return sorted((p["name"], p["id"], p["started_at"]) for p in check(ssh("ps", app, "--json")).json()
+                  if p["state"] != "stopping")
 
 
 def page(app):

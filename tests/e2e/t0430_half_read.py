@@ -152,27 +152,36 @@ def cases(app):
     ]
 
 
-def test_half_read():
-    """half of the input, then kill -9, SIGTERM, Ctrl-C or a cut: config, keys, releases, apps and files stay; the whole is taken"""
+def half_read(*ways):
     with Server() as server:
         app = new_app().app
         tried = cases(app)
         before, begun = state(app), 0
-        for way, vanish in WAYS.items():
+        for way in ways:
             for words, half in tried:
                 n, early = len(rows(words[0])), too_early(server)
-                vanish(words, half)
+                WAYS[way](words, half)
                 until(lambda: len(rows(words[0])) + too_early(server) == n + early + 1)  # the command has ended
                 failed = rows(words[0])[:len(rows(words[0])) - n]
                 assert all(row["result"] != 0 for row in failed), (way, words, failed)
                 begun += len(failed)
                 assert state(app) == before, f"{words[0]} with half of its input, and {way}: {before}\n{state(app)}"
-        assert begun >= len(WAYS) * len(tried) // 2, begun
+        assert begun >= len(ways) * len(tried) // 2, begun
         # Each half would have been taken: a client that says that this is all changes something by it.
         for words, half in tried:
             before = state(app)
             check(ssh(*words, stdin=half))
             assert state(app) != before, words
+
+
+def test_half_read():
+    """half of the input, then kill -9 or SIGTERM: config, keys, releases, apps and files stay; the whole is taken"""
+    half_read("kill -9", "SIGTERM")
+
+
+def test_half_read_and_away():
+    """half of the input, then Ctrl-C or a cut: the same"""
+    half_read("Ctrl-C", "a cut")
 
 
 def test_taken_away():

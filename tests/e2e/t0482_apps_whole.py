@@ -17,8 +17,9 @@ repo = None
 
 
 def instances(app):
-    """What runs, by ids that a new container or pod would not have."""
-    return sorted((i["name"], i["started_at"]) for i in check(ssh("ps", app, "--json")).json())
+    """What runs, but for what a release has just ended, by ids that a new container or pod would not have."""
+    return sorted((i["name"], i["started_at"]) for i in check(ssh("ps", app, "--json")).json()
+                  if i["state"] != "stopping")
 
 
 def status(address):

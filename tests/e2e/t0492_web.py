@@ -12,8 +12,9 @@ CLUSTER = ENV["SLIPWAY_TARGET"] == "kubernetes"
 
 
 def instances(app):
-    """What runs, by what a new container or pod would not have."""
-    return sorted((i["name"], i["started_at"]) for i in check(ssh("ps", app, "--json")).json())
+    """What runs, but for what a release has just ended, by what a new container or pod would not have."""
+    return sorted((i["name"], i["started_at"]) for i in check(ssh("ps", app, "--json")).json()
+                  if i["state"] != "stopping")
 
 
 def ask(address, host=None):
