@@ -318,21 +318,13 @@ class Server:
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="server-", dir=TMP))
         self.dir.chmod(0o755)
         TMP.chmod(0o755)
-        conf = configparser.RawConfigParser()
-        conf.read(ENV["SLIPWAY_CONFIG"])
+        self.values = configparser.RawConfigParser()
+        self.values.read(ENV["SLIPWAY_CONFIG"])
         self.state, self.port = self.dir / "state", str(free_port())
-        wanted = {"server__state": self.state, "ssh__port": self.port, "docker__http_port": str(free_port()),
-                  **settings}
-        for name, value in wanted.items():
-            section, _, key = name.partition("__")
-            section = section.replace("_", "-")
-            if not conf.has_section(section):
-                conf.add_section(section)
-            conf.set(section, key, str(value))
-        self.namespaces = conf.get("kubernetes", "namespace_prefix", fallback="")
         self.conf = self.dir / "slipway.conf"
-        with open(self.conf, "w") as f:
-            conf.write(f)
+        self._configure({"server__state": self.state, "ssh__port": self.port, "docker__http_port": str(free_port()),
+                         **settings})
+        self.namespaces = self.values.get("kubernetes", "namespace_prefix", fallback="")
         self.log = self.dir / "log"
         r = run([ENV["SLIPWAY_BIN"], "init", "--state", self.state, "--config", self.conf,
                  "--admin-key", f"{ADMIN_KEY}.pub"])
@@ -340,6 +332,25 @@ class Server:
         # A test may put it into other surroundings.
         self.argv, self.env = [ENV["SLIPWAY_BIN"], "serve", "--config", str(self.conf)], None
         self.process = None
+
+    def _configure(self, settings):
+        for name, value in settings.items():
+            section, _, key = name.partition("__")
+            section = section.replace("_", "-")
+            if not self.values.has_section(section):
+                self.values.add_section(section)
+            if value is None:
+                self.values.remove_option(section, key)
+            else:
+                self.values.set(section, key, str(value))
+        with open(self.conf, "w") as f:
+            self.values.write(f)
+
+    def anew(self, **settings):
+        """Starts it again with these settings, too; None takes one away. On Docker the apps can be reached a moment later."""
+        self.stop()
+        self._configure(settings)
+        self.start()
 
     def start(self):
         self.process = subprocess.Popen(self.argv, env=self.env, stdin=subprocess.DEVNULL,

@@ -33,13 +33,14 @@ def no_container(app):
 
 def test_limits():
     """a build that takes too long is ended with its containers and the reason; what it says is bounded"""
-    with Server(build__build_timeout="20s", build__build_output="64K"):
+    with Server(build__build_timeout="20s", build__build_output="64K") as server:
         repo = Repo(new_name())
         repo.commit("slow", building("seq 20000; sleep 1000"))
         r = refused(repo.push(), "more than 64 KiB; the build goes on", "the build took longer than 20s, the limit (build_timeout)")
         assert len(r.err) < 400000, len(r.err)  # git puts "remote: " and blanks around each line
         no_container(repo.app)
         assert repo.remote_refs() == {}
+        server.anew(build__build_timeout=None)
         (repo.path / "package.json").unlink()
         repo.commit("fine", hello("fine"))
         check(repo.push())

@@ -105,8 +105,9 @@ def test_server_that_stops():
 
 def test_rollout_past_its_time():
     """an app that never listens is refused when its time is over"""
-    with Server(release__rollout_timeout="10s"):
+    with Server() as server:
         repo = new_app("one")
+        server.anew(release__rollout_timeout="10s")
         repo.commit("deaf", {"Procfile": "web: sleep 1000\n"})
         refused(repo.push(), "v2 failed")
         unchanged(repo)

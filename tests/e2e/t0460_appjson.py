@@ -193,14 +193,14 @@ def leftovers(app):
 
 def test_time_limit():
     """a release command, or postdeploy script, that takes longer than release_timeout is ended"""
-    with harness.Server(release__release_timeout="2s", release__grace_period="1s"):
+    with harness.Server(release__release_timeout="10s", release__grace_period="1s"):
         repo = Repo(new_name("aj")).write(hello("slow", "web: exec python3 -u web.py\nrelease: echo begun; sleep 600\n"))
         repo.commit("slow")
-        rejected(repo.push(), "begun", "v1 failed: the release command not done after 2 s", "nothing is live")
+        rejected(repo.push(), "begun", "v1 failed: the release command not done after 10 s", "nothing is live")
         harness.until(lambda: leftovers(repo.app) == [])
         repo.write({"Procfile": "web: exec python3 -u web.py\n"})
         r = check(push(repo, "script", scripts={"postdeploy": "sleep 600"}))
-        has(r, "The postdeploy script not done after 2 s; v2 is live all the same")
+        has(r, "The postdeploy script not done after 10 s; v2 is live all the same")
 
 
 if __name__ == "__main__":

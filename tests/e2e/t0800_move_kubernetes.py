@@ -194,19 +194,11 @@ def test_fails():
         assert info(app)["target"] is None
 
 
-def anew(server, conf):
-    """Starts it again with another configuration."""
-    server.stop()
-    server.conf.write_text(conf)
-    server.start()
-
-
 def test_lost():
     """the cluster is lost midway: it is said as such, the app serves where it was, and can be moved when it is back"""
     with Way() as way, server(kubernetes__kubeconfig=kubeconfig("way", way.port)) as s:
         app = new_app("lost", procfile=HELD)
-        usual = s.conf.read_text()
-        anew(s, usual.replace("[release]\n", "[release]\nrollout_timeout = 10s\n"))
+        s.anew(release__rollout_timeout="10s")
         page(app, "lost")
         with Requests(app) as r:
             results = []
@@ -221,7 +213,7 @@ def test_lost():
         way.cut = False
         until(lambda: not namespaces(app), 90)
         # A pod gets the usual time to start in.
-        anew(s, usual)
+        s.anew(release__rollout_timeout=None)
         check(ssh("config:set", app, "LET=1"))
         check(ssh("apps:move", app, "--to", "kubernetes"))
         page(app, "lost")
