@@ -142,6 +142,16 @@ int quarantine_init(struct quarantine *q, const struct conf *conf, git_repositor
     return write_shallow(q, client_shallow, err);
 }
 
+void quarantine_moved(struct quarantine *q, char *repo)
+{
+    char *dir = xasprintf("%s%s", repo, q->dir + strlen(q->repo));
+
+    free(q->repo);
+    free(q->dir);
+    q->repo = repo;
+    q->dir = dir;
+}
+
 void quarantine_release(struct quarantine *q)
 {
     struct err err = ERR_INIT;

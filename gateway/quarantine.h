@@ -31,6 +31,8 @@ struct quarantine {
 int quarantine_init(struct quarantine *q, const struct conf *conf, git_repository *repo,
                     const struct vec *client_shallow, struct err *err);
 void quarantine_release(struct quarantine *q);
+/* The repository has been renamed, and the folder with it; takes over repo. */
+void quarantine_moved(struct quarantine *q, char *repo);
 
 /* Reads the pack from the connection (what of it is in `first` already comes first) into git index-pack, with
  * keepalives through io. -1 with the reason for the pusher; ERR_DOWN: the peer is gone. */

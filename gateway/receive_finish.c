@@ -138,6 +138,11 @@ static void update_refs(struct receive *r, bool tags_only)
     }
 }
 
+static bool same_commit(const char *a, const char *b)
+{
+    return a != NULL && b != NULL ? strcmp(a, b) == 0 : a == b;
+}
+
 /* What the app's row says now: roles, locks and the live commit may have changed while the pack came. */
 static int check_again(struct receive *r, struct err *err)
 {
@@ -152,8 +157,8 @@ static int check_again(struct receive *r, struct err *err)
         app_release(&now);
         return -1;
     }
-    stale = r->deploy != NULL && r->advert.live[0] != '\0' && !r->no_build &&
-            (now.live_commit == NULL || strcmp(now.live_commit, r->advert.live) != 0);
+    /* Also where nothing was live: what its first push brings is as little known to this one. */
+    stale = r->deploy != NULL && !r->no_build && !same_commit(now.live_commit, r->app.live_commit);
     app_release(&r->app);
     r->app = now;
     if (stale)
@@ -166,16 +171,9 @@ int receive_take_in(struct receive *r, struct quarantine *q, struct err *err)
     int rc;
 
     if (r->new_path != NULL) {
-        cleanup_free char *from = xstrdup(q->dir);
-        const char *rest = strstr(from, "/objects/");
-
         if (session_may_create(r->s, err) < 0 || create_app(r, err) < 0)
             return -1;
-        /* The quarantine has moved with its repository. */
-        free(q->repo);
-        free(q->dir);
-        q->repo = refs_path(r->s->conf, r->app.id);
-        q->dir = xasprintf("%s%s", q->repo, rest);
+        quarantine_moved(q, refs_path(r->s->conf, r->app.id));
     } else if (check_again(r, err) < 0) {
         return -1;
     }

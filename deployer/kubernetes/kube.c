@@ -251,19 +251,26 @@ static void try_look(struct kube *k, struct kube_op *o, struct try *t, bool idle
         answer_take(o, t);
 }
 
+static bool any_in_flight(const struct try *t, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (t[i].call != NULL)
+            return true;
+    return false;
+}
+
 /* Looks at all; the number of those not done. *ret_ms: until the next one is sent again; -1:
  * none waits. */
 static size_t look_all(struct kube *k, struct kube_op *v, struct try *t, size_t n, int *ret_ms)
 {
-    size_t open = 0, in_flight = 0;
+    size_t open = 0;
     uint64_t now;
 
     *ret_ms = -1;
-    for (size_t i = 0; i < n; i++)
-        in_flight += t[i].call != NULL;
+    /* Asked anew for each: the one before may just have been sent again. */
     for (size_t i = 0; i < n; i++)
         if (!t[i].done)
-            try_look(k, &v[i], &t[i], in_flight <= 1);
+            try_look(k, &v[i], &t[i], !any_in_flight(t, i) && !any_in_flight(t + i + 1, n - i - 1));
     now = loop_now();
     for (size_t i = 0; i < n; i++) {
         if (t[i].done)

@@ -24,7 +24,7 @@ NOBODY = 65534
 
 SERVER = pathlib.Path(tempfile.mkdtemp(prefix="slipway-gateway-"))
 SERVER.chmod(0o755)
-STATE = SERVER / "state"
+STATE = SERVER / "objects" / "state"  # a repository has a folder of that name, too
 CONF = SERVER / "slipway.conf"
 LOG = SERVER / "log"
 PIDS = []
@@ -64,8 +64,10 @@ shutil.copy(WORKER, SERVER / "fake_worker")
 subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "admin", "-f", SERVER / "key"], check=True)
 (SERVER / "pub").write_bytes((SERVER / "key.pub").read_bytes())
 (SERVER / "pub").chmod(0o644)
+STATE.parent.mkdir()
 if os.geteuid() == 0:
     os.chown(SERVER, NOBODY, NOBODY)
+    os.chown(STATE.parent, NOBODY, NOBODY)
 
 
 def conf(**settings):

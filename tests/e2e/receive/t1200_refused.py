@@ -129,6 +129,25 @@ def test_stale():
             assert "fetch first" in lines[1], lines
 
 
+def test_first_of_two():
+    """a push that began when nothing was live is told to fetch where another has gone live meanwhile"""
+    repo = Repo(new_name())
+    check(ssh("apps:create", repo.app))
+    theirs = repo.commit("theirs", {**FILES, "a.txt": "theirs\n"})
+    data = pack(repo, "main")
+    client = PushClient(repo.app)
+    assert client.refs == {}, client.refs
+    other = Repo(repo.app)
+    other.commit("ours", FILES)
+    check(other.push())
+    with Unchanged(other):
+        client.commands((ZERO, theirs, "refs/heads/main"))
+        client.send(data)
+        lines, _ = client.report()
+        client.end()
+        assert lines[1].startswith("ng refs/heads/main ") and "went live meanwhile; fetch first" in lines[1], lines
+
+
 def test_twice_the_same_ref():
     """a ref that stands twice in a push is refused both times"""
     repo = new_app()
