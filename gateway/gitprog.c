@@ -2,6 +2,8 @@
 
 #include "gateway/gitprog.h"
 
+#include "base/mem.h"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -12,6 +14,12 @@
 #define PIPE_BYTES (1024 * 1024)
 /* A line that carries less than this, 128 kbit/s, is no way to push an app. */
 #define PUSH_BYTES_PER_S (16 * 1024)
+
+/* git maps packs in pieces of a GiB, and inflates a blob of 512 MiB as a whole, unless it is told otherwise: a repository
+ * or a file that is larger than index_memory could not be worked on at all. */
+#define MAP_PIECE "core.packedGitWindowSize=8m"
+#define MAP_ALL "core.packedGitLimit=32m"
+#define STREAM_FROM "core.bigFileThreshold=16m"
 
 void gitprog_env(struct vec *ret, const char *repo, const char *objects)
 {
@@ -30,7 +38,8 @@ void gitprog_env(struct vec *ret, const char *repo, const char *objects)
 
 void gitprog_argv(struct vec *ret)
 {
-    vec_addl(ret, "git", "-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0", "-c", "core.fsync=all", NULL);
+    vec_addl(ret, "git", "-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0", "-c", "core.fsync=all", "-c", MAP_PIECE, "-c", MAP_ALL,
+             "-c", STREAM_FROM, NULL);
 }
 
 uint64_t gitprog_time_ms(const struct conf *c, uint64_t bytes)
@@ -46,6 +55,19 @@ void gitprog_limit(struct spawn *s, const struct conf *c)
     s->limit_cpu = (uint64_t) (c->index_time + 999) / 1000;
     /* The pack itself, and the bases that a thin one is completed with. */
     s->limit_file = 2 * (uint64_t) c->max_pack + (64u << 20);
+}
+
+int gitprog_limit_reached(const struct conf *c, const struct spawn_result *r, const char *why, struct err *err)
+{
+    static const char *const words[] = { "ut of memory", "annot allocate", "mmap", "unable to create thread" };
+
+    if (r->signaled && r->code == SIGXCPU)
+        return err_set(err, ERR_FAILED, "checking it used more than %lld s of CPU (index_time)", c->index_time / 1000);
+    for (size_t i = 0; i < countof(words) && !r->signaled && r->code != 0; i++) {
+        if (strstr(why, words[i]) != NULL)
+            return err_set(err, ERR_FAILED, "checking it needs more than %lld MiB of memory (index_memory)", c->index_memory >> 20);
+    }
+    return 0;
 }
 
 int gitprog_pipe(int *ours, int *theirs, bool we_write, struct err *err)

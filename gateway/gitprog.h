@@ -24,6 +24,9 @@ uint64_t gitprog_time_ms(const struct conf *c, uint64_t bytes);
 /* Limits and process group of conf for a program that reads what a client sent. */
 void gitprog_limit(struct spawn *s, const struct conf *c);
 
+/* -1 with the sentence that names the limit, where a program ended because of one of them; why: from gitprog_reason. */
+int gitprog_limit_reached(const struct conf *c, const struct spawn_result *r, const char *why, struct err *err);
+
 /* A pipe to or from a program, close-on-exec; our end does not block. */
 int gitprog_pipe(int *ours, int *theirs, bool we_write, struct err *err);
 

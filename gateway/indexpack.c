@@ -223,15 +223,10 @@ static int result(struct indexer *x, struct err *err)
     drain_fd(x->out, &x->out_text);
     gitprog_reason(&x->err_text, why, sizeof(why));
     name = buf_str(&x->out_text);
-    if (r.signaled && r.code == SIGXCPU)
-        return err_set(err, ERR_FAILED, "checking it used more than %lld s of CPU (index_time)",
-                       x->q->conf->index_time / 1000);
+    if (gitprog_limit_reached(x->q->conf, &r, why, err) < 0)
+        return -1;
     if (r.signaled)
         return err_set(err, ERR_FAILED, "git index-pack was ended by signal %d", r.code);
-    if (r.code != 0 && (strstr(why, "ut of memory") != NULL || strstr(why, "cannot allocate") != NULL ||
-                        strstr(why, "mmap") != NULL || strstr(why, "unable to create thread") != NULL))
-        return err_set(err, ERR_FAILED, "checking it needs more than %lld MiB of memory (index_memory)",
-                       x->q->conf->index_memory >> 20);
     /* What fsck says of one object, for instance of a file named .git. */
     if (r.code != 0 && strncmp(why, "object ", 7) == 0)
         return err_set(err, ERR_FAILED, "%s; git fsck finds it in your repository, too: no commit that is pushed may hold it",

@@ -198,6 +198,8 @@ int quarantine_connected(struct quarantine *q, const struct vec *new_oids, const
     if (!result.signaled && result.code == 0)
         return 0;
     gitprog_reason(&out_err, why, sizeof(why));
+    if (gitprog_limit_reached(q->conf, &result, why, err) < 0)
+        return -1;
     log_info("the pushed history is not connected: %s", why);
     return err_set(err, ERR_FAILED, "missing necessary objects");
 }

@@ -14,6 +14,10 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+/* libgit2 would map a pack whole, and a repository may have more than a session may (session_memory). */
+#define MAP_PIECE ((size_t) 8 << 20)
+#define MAP_ALL ((size_t) 32 << 20)
+
 #define PRIVATE_BUILDS REFS_PRIVATE "builds/"
 #define PRIVATE_SHALLOW REFS_PRIVATE "shallow/"
 
@@ -41,6 +45,8 @@ int refs_init(struct err *err)
     for (size_t i = 0; i < countof(levels); i++)
         (void) git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, levels[i], "");
     (void) git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
+    (void) git_libgit2_opts(GIT_OPT_SET_MWINDOW_SIZE, MAP_PIECE);
+    (void) git_libgit2_opts(GIT_OPT_SET_MWINDOW_MAPPED_LIMIT, MAP_ALL);
     return 0;
 }
 

@@ -78,7 +78,7 @@ def throw(data, head, *words):
     assert any(w in lines[1] for w in words), lines
     assert nothing_left(repo.app)
     assert row("SELECT count(*) FROM builds b JOIN apps a ON a.id = b.app_id WHERE a.name = ?", repo.app) == (1,)
-    assert max(rss) < 1100 << 10
+    assert max(rss) < 512 << 10
     repo.commit("second", {"a.txt": "two\n"})
     check(repo.push())
 

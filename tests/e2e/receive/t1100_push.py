@@ -480,4 +480,18 @@ def test_many_pushes():
     assert nothing_left(repo.app)
 
 
+def test_larger_than_memory():
+    """a file, and a repository, may be larger than what git may have of memory"""
+    fixture.restart(index_memory="64M")
+    try:
+        repo = Repo(new_name())
+        repo.commit("first", {**FILES, "large": os.urandom(66 << 20)})
+        check(repo.push())
+        repo.commit("second", {"a.txt": "two\n"})
+        check(repo.push())
+        assert live(repo.app) == repo.head() and nothing_left(repo.app)
+    finally:
+        fixture.restart(index_memory="512M")
+
+
 harness.main(globals())
