@@ -80,6 +80,11 @@ static void take_line(const char *s, size_t n, size_t number, struct procfile *r
     }
     if (n == 0 || *s == '#')
         return;
+    if (number == 1 && n >= 3 && memcmp(s, "\xef\xbb\xbf", 3) == 0) {
+        warn(warnings, number, "begins with a byte order mark, which would be a part of the name; save the file as UTF-8 without it; "
+             "the line was left out");
+        return;
+    }
     if (memchr(s, '\0', n) != NULL) {
         warn(warnings, number, "holds a NUL byte; the line was left out");
         return;
@@ -120,6 +125,10 @@ void procfile_parse(const char *text, size_t n, struct procfile *ret, struct vec
 {
     size_t number = 0;
 
+    if (n >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0)) {
+        vec_add(warnings, "Procfile: it is UTF-16, as PowerShell's > writes a file; save it as UTF-8; nothing of it was read");
+        return;
+    }
     if (n > PROCFILE_MAX) {
         vec_addf(warnings, "Procfile: only the first %d bytes are read", PROCFILE_MAX);
         n = PROCFILE_MAX;

@@ -148,6 +148,8 @@ static void say_begin(struct run *r)
     for (size_t i = 0; i < f->n; i++)
         (void) buf_addf(&b, "%s%s=%d", i > 0 ? " " : "", f->v[i].process, f->v[i].count);
     release_log_sayf(&r->log, "-----> Releasing v%" PRId64 "%s%s", r->release->version, f->n > 0 ? ": " : "", buf_str(&b));
+    if (f->n == 0)
+        release_log_sayf(&r->log, " !     The image names no process, so nothing of it will run; add a Procfile, such as: web: PROGRAM");
 }
 
 static int walk(struct run *r, struct err *err)

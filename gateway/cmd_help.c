@@ -92,7 +92,7 @@ static const char *help_who(const struct command *cmd, char *out, size_t size)
 
 int cmd_help(struct command_ctx *c, char *const *argv, int argc, struct err *err)
 {
-    const struct command *cmd, *near;
+    const struct command *cmd;
     char who[128];
 
     if (argc == 0 && c->json)
@@ -104,11 +104,8 @@ int cmd_help(struct command_ctx *c, char *const *argv, int argc, struct err *err
         if (help_list(c, argv[0]) == 1)
             return 0;
     }
-    if (cmd == NULL) {
-        near = command_nearest(argv[0]);
-        return err_set(err, ERR_USAGE, "there is no command \"%s\"%s%s%s; all commands: help", word_shown(argv[0]).s,
-                       near != NULL ? "; did you mean " : "", near != NULL ? near->name : "", near != NULL ? "?" : "");
-    }
+    if (cmd == NULL)
+        return command_unknown(argv[0], err);
     if (c->json)
         return show_json(c, help_json(cmd));
     (void) io_outf(c->io, "Usage: %s %s\n\n%s.\n\n%s\n\n%s\n", cmd->name, cmd->args, cmd->summary, cmd->help,

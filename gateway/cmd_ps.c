@@ -64,9 +64,9 @@ int cmd_ps(struct command_ctx *c, char *const *argv, int argc, struct err *err)
         instance_row(&t, o);
     }
     if (t.cells.n == 0 && !c->json)
-        (void) io_outf(c->io, c->app.live_release_id != 0 ? "No process of %s runs; scale it: ps:scale web=1\n"
+        (void) io_outf(c->io, c->app.live_release_id != 0 ? "No process of %s runs; counts by type: ps:report %s\n"
                                                           : "%s has no release yet; git push makes the first\n",
-                       c->app.name);
+                       c->app.name, c->app.name);
     return show_list(c, all, &t);
 }
 

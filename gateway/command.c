@@ -8,6 +8,7 @@
 #include "base/near.h"
 #include "base/word.h"
 #include "gateway/args.h"
+#include "gateway/habits.h"
 #include "sql/tables.h"
 
 #include <errno.h>
@@ -72,10 +73,13 @@ const char *command_option_nth(const struct command_ctx *c, const char *name, si
     return args_option_nth(&c->options, name, nth);
 }
 
-static int unknown(const char *typed, struct err *err)
+int command_unknown(const char *typed, struct err *err)
 {
+    const char *habit = habit_answer(typed);
     const struct command *near = command_nearest(typed);
 
+    if (habit != NULL)
+        return err_set(err, ERR_USAGE, "\"%s\" is no command here: %s", word_shown(typed).s, habit);
     if (near != NULL)
         return err_set(err, ERR_USAGE, "\"%s\" is no command; did you mean %s? All commands: help",
                        word_shown(typed).s, near->name);
@@ -386,7 +390,7 @@ static int typed_parse(struct command_ctx *c, char *const *argv, int argc, struc
     if (c->command == NULL
         || ((c->command->flags & CMD_LOCAL) != 0 && strcmp(c->fingerprint, "local") != 0)) {
         c->command = NULL;
-        return unknown(typed, err);
+        return command_unknown(typed, err);
     }
     if (front.force)
         vec_add(&words, "--force");

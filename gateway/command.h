@@ -128,4 +128,7 @@ void command_print_markdown(struct buf *out);
 /* The command with the name nearest to what was typed (edit distance at most 3), or NULL. */
 const struct command *command_nearest(const char *typed);
 
+/* ERR_USAGE, always: it is no command; with what there is instead (gateway/habits.h), or else the nearest name. */
+int command_unknown(const char *typed, struct err *err);
+
 #endif

@@ -230,7 +230,7 @@ const struct command commands[] = {
       "--show needs the role operate and shows the values in run scope.\n\n"
       "    config:list shop",
       cmd_config_list },
-    { "config:set", NULL, CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP [NAME=VALUE...] [--from-file NAME=PATH] [--build] [--run] [--no-restart]",
+    { "config:set", "config:add", CMD_APP | CMD_AUDIT, ROLE_OPERATE, "APP [NAME=VALUE...] [--from-file NAME=PATH] [--build] [--run] [--no-restart]",
       "Set config variables and release the app with them",
       "All are set, or none. NAME=@- takes the value from standard input, byte for byte. --from-file takes it from a file on\n"
       "your machine, which only the client contrib/slipway can read; with ssh: NAME=@- < PATH. Values are UTF-8 text of at\n"

@@ -65,6 +65,7 @@ gateway_libgateway_a_SOURCES += \
     gateway/cmd_export.c \
     gateway/cmd_git.c \
     gateway/cmd_help.c \
+    gateway/habits.c gateway/habits.h \
     gateway/cmd_keys.c \
     gateway/cmd_logs.c gateway/cmd_logs.h gateway/cmd_logs_output.c \
     gateway/certificate.c gateway/certificate.h \

@@ -314,12 +314,27 @@ static int deploy(struct receive *r)
     return wait_build(r, id);
 }
 
+/* A job that pushes a tag alone shall not be green for a deploy that never was. */
+static void say_tags_only(struct receive *r)
+{
+    for (size_t i = 0; r->deploy == NULL && i < r->push.n_refs; i++) {
+        const struct push_ref *ref = &r->push.refs[i];
+
+        if (is_tag(ref) && ref->reason == NULL && !oid_is_zero(ref->new)) {
+            (void) io_outf(&r->sideband.io, " !     A tag deploys nothing; what does is a push of %s, as in git push REMOTE %s^{}:refs/heads/%s\n",
+                           r->app.deploy_branch, ref->name + strlen("refs/tags/"), r->app.deploy_branch);
+            return;
+        }
+    }
+}
+
 int receive_finish(struct receive *r)
 {
     bool deploys = r->deploy != NULL && r->deploy->reason == NULL;
 
     if (r->no_build || !deploys) {
         update_refs(r, false);
+        say_tags_only(r);
         return 0;
     }
     if (!r->push.atomic && !r->plan)

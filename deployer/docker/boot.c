@@ -102,7 +102,7 @@ static char *failure_text(const struct boot *b, const struct boot_instance *i, i
     if (i->failed != NULL)
         return xasprintf("%s %s", i->process, i->failed);
     if (i->web && !i->answered && !i->checked && i->running_since >= 0 && now - i->running_since >= BOOT_LIMIT_MS)
-        return xasprintf("%s did not listen on $PORT (%d) within %d s", i->process, WEB_PORT, BOOT_LIMIT_MS / 1000);
+        return xasprintf("%s did not listen on 0.0.0.0:$PORT (port %d) within %d s", i->process, WEB_PORT, BOOT_LIMIT_MS / 1000);
     return NULL;
 }
 

@@ -350,7 +350,7 @@ enum pod_trouble pod_judge(const struct pod *p, int max_restarts, int boot_limit
             return POD_HOPELESS;
         }
         if (ended_before_boot(e, boot_limit_s)) {
-            *ret_why = xasprintf("did not listen on $PORT (%d) within %d s", WEB_PORT,
+            *ret_why = xasprintf("did not listen on 0.0.0.0:$PORT (port %d) within %d s", WEB_PORT,
                                  boot_limit_s);
             return POD_HOPELESS;
         }

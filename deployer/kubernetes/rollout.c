@@ -396,7 +396,7 @@ void rollout_overdue(struct rollout *r, int64_t seconds, struct rollout_failure 
             ret->pod = xstrdup(e->pod.name);
         /* The probes of web only connect; other processes have none. */
         if (e->pod.running && strcmp(late->process, PROCESS_WEB) == 0)
-            ret->why = xasprintf("web did not listen on $PORT (%d) within %" PRId64 " s", WEB_PORT,
+            ret->why = xasprintf("web did not listen on 0.0.0.0:$PORT (port %d) within %" PRId64 " s", WEB_PORT,
                                  seconds);
         else
             ret->why = xasprintf("%s is not ready after %" PRId64 " s: %d of %d ready",

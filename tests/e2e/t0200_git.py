@@ -42,6 +42,18 @@ def test_tag_along():
     assert "refs/tags/v1.0" in repo.remote_refs()
 
 
+def test_tag_alone():
+    """a tag that is pushed alone is kept, and the push says that nothing was deployed, and how it would be"""
+    repo = Repo(new_name())
+    repo.commit("first", hello("one"))
+    repo.git("tag", "-a", "v1.0", "-m", "first release")
+    has(check(repo.push("k8s", "v1.0")), "A tag deploys nothing", "git push REMOTE v1.0^{}:refs/heads/main")
+    assert list(r for r in repo.remote_refs() if r.startswith("refs/heads/")) == []
+    r = check(repo.push("k8s", "v1.0^{}:refs/heads/main"))
+    has(r, "v1 is live")
+    assert "deploys nothing" not in r.all, repr(r)
+
+
 def test_two_refs():
     """of two refs the good one goes live and the other is refused by name"""
     repo = Repo(new_name())

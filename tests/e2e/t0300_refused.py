@@ -70,6 +70,14 @@ def test_failing_buildpack():
     assert repo.remote_refs() == {}
 
 
+def test_no_process():
+    """an app whose image names no process is told so, at the push and by ps"""
+    repo = Repo(new_name())
+    repo.commit("first", {"Procfile": "release: echo migrated\n"})
+    has(check(repo.push()), "The image names no process", "add a Procfile", "v1 is live")
+    has(check(ssh("ps", repo.app)), f"No process of {repo.app} runs; counts by type: ps:report {repo.app}")
+
+
 def test_failing_release_command():
     """a failing release command: the app is not deployed"""
     repo = new_app("one")

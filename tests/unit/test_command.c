@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "gateway/args.h"
+#include "gateway/habits.h"
 #include "tests/unit/command_fixture.h"
 
 #include <dirent.h>
@@ -144,6 +145,49 @@ static void test_table(void **state)
     assert_null(command_nearest("foo"));
 }
 
+/* The names of commands in an answer: words with a colon inside, and the first word of all. */
+static void habit_check(const struct habit *h)
+{
+    cleanup_free char *copy = xstrdup(h->answer);
+    char *rest = NULL;
+
+    for (char *w = strtok_r(copy, " ,;()", &rest); w != NULL; w = strtok_r(NULL, " ,;()", &rest)) {
+        size_t n = strcspn(w, ":");
+
+        if (w[n] == ':' && w[n + 1] != '\0' && command_find(w) == NULL)
+            fail_msg("what is said to who types %s names %s, which is no command", h->typed, w);
+    }
+}
+
+/* Who types what Heroku or Dokku has learns what there is here, and what stands in the list is no command. */
+static void test_habits(void **state)
+{
+    struct desk *d = *state;
+
+    for (const struct habit *h = habits; h->typed != NULL; h++) {
+        cleanup_free char *copy = xstrdup(h->typed);
+        char *rest = NULL;
+
+        habit_check(h);
+        for (char *w = strtok_r(copy, " ", &rest); w != NULL; w = strtok_r(NULL, " ", &rest)) {
+            w[strlen(w) - 1] = w[strlen(w) - 1] == ':' ? '\0' : w[strlen(w) - 1];
+            if (command_find(w) != NULL)
+                fail_msg("%s is a command", w);
+            if (habit_answer(w) != h->answer)
+                fail_msg("%s stands in the list twice", w);
+        }
+    }
+    assert_null(habit_answer(""));
+    assert_null(habit_answer("pgx"));
+    assert_null(habit_answer("open:x"));
+    assert_non_null(habit_answer("pg:backups:schedule"));
+    desk_expect(d, "bert", "pg:psql -a shop", 2, "\"pg:psql\" is no command here: Slipway runs no databases");
+    desk_expect(d, "bert", "login", 2, "your SSH key says who you are: whoami");
+    desk_expect(d, "bert", "drains:add shop x", 2, "logs APP -t");
+    desk_expect(d, "bert", "help git:sync", 2, "git:from-archive");
+    assert_null(strstr(buf_str(&d->out), "did you mean"));
+}
+
 static void document(struct buf *b)
 {
     buf_init(b, 1 << 20);
@@ -178,7 +222,7 @@ static void test_help(void **state)
     desk_expect(d, "bert", "help releases:rollback", 0, "Usage: rollback");
     desk_expect(d, "bert", "rollback --help", 0, "Usage: rollback");
     desk_expect(d, "bert", "--help", 0, "apps:list");
-    desk_expect(d, "bert", "help --json", 0, "{\"name\":\"config:set\",\"aliases\":[],\"usage\":");
+    desk_expect(d, "bert", "help --json", 0, "{\"name\":\"config:set\",\"aliases\":[\"config:add\"],\"usage\":");
     desk_expect(d, "bert", "help apps:lst", 2, "apps:list");
     desk_expect(d, "bert", "apps:lst", 2, "did you mean apps:list");
     desk_expect(d, "bert", "'x\x7fy'", 2, "\"x?y\" is no command");
@@ -337,6 +381,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_document),
         cmocka_unit_test_setup_teardown(test_help, desk_setup, desk_teardown),
+        cmocka_unit_test_setup_teardown(test_habits, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_usage, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_usage_of_all, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_hostile, desk_setup, desk_teardown),

@@ -341,7 +341,7 @@ static void test_silent(void **state)
     assert_int_equal(boot_judge(&boot, 50 + BOOT_LIMIT_MS, &again, &failure), BOOT_GOING);
     assert_int_equal(again, 50);
     assert_int_equal(boot_judge(&boot, 100 + BOOT_LIMIT_MS, &again, &failure), BOOT_FAILED);
-    assert_string_equal(failure.why, "web did not listen on $PORT (8080) within 60 s");
+    assert_string_equal(failure.why, "web did not listen on 0.0.0.0:$PORT (port 8080) within 60 s");
 }
 
 static void test_overdue(void **state)

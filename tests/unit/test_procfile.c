@@ -63,6 +63,24 @@ static void test_converted(void **state)
     done(&r);
 }
 
+/* What editors on Windows put in front of a file. */
+static void test_byte_order(void **state)
+{
+    struct parsed r = parse("\xef\xbb\xbfweb: a\r\nworker: b\r\n");
+
+    (void) state;
+    assert_int_equal(r.p.types.n, 1);
+    assert_string_equal(r.p.types.v[0], "worker");
+    assert_int_equal(r.warnings.n, 1);
+    assert_non_null(strstr(r.warnings.v[0], "Procfile line 1: begins with a byte order mark"));
+    done(&r);
+    r = parse_n("\xff\xfew\0e\0b\0:\0 \0a\0\r\0\n\0", 18);
+    assert_int_equal(r.p.types.n, 0);
+    assert_int_equal(r.warnings.n, 1);
+    assert_non_null(strstr(r.warnings.v[0], "it is UTF-16"));
+    done(&r);
+}
+
 static void test_left_out(void **state)
 {
     static const char *const bad[] = {
@@ -111,6 +129,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plain),
         cmocka_unit_test(test_converted),
+        cmocka_unit_test(test_byte_order),
         cmocka_unit_test(test_left_out),
         cmocka_unit_test(test_limits),
     };

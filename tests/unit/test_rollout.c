@@ -206,7 +206,7 @@ static void test_troubles(void **state)
           "web can't be started: exec: \"/x\": stat /x: no such file or directory" },
         { 0, "{\"state\":{\"running\":{}},\"lastState\":{\"terminated\":{\"exitCode\":137,\"reason\":\"Error\","
              "\"startedAt\":\"2026-01-02T03:04:05Z\",\"finishedAt\":\"2026-01-02T03:05:05Z\"}}}",
-          "web did not listen on $PORT (8080) within 60 s" },
+          "web did not listen on 0.0.0.0:$PORT (port 8080) within 60 s" },
     };
 
     (void) state;
@@ -306,7 +306,7 @@ static void test_overdue(void **state)
     (void) state;
     feed_pod(r, with_container(pod("w", "web", "new"), 0, false, RUNNING), 0);
     rollout_overdue(r, 300, &f);
-    assert_string_equal(f.why, "web did not listen on $PORT (8080) within 300 s");
+    assert_string_equal(f.why, "web did not listen on 0.0.0.0:$PORT (port 8080) within 300 s");
     assert_string_equal(f.pod, "w");
     rollout_failure_release(&f);
     rollout_free(r);
