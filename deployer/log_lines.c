@@ -155,6 +155,28 @@ void log_lines_last(struct log_lines *l, size_t n)
     l->n = n;
 }
 
+int log_lines_asked(int tail)
+{
+    return tail < 0 ? LOG_PAST_MAX + 1 : tail > 0 ? tail : 1;
+}
+
+void log_lines_cut(struct log_lines *l, int tail)
+{
+    char time[RFC3339_SIZE];
+
+    if (tail >= 0) {
+        log_lines_last(l, (size_t) tail);
+        return;
+    }
+    if (l->n <= LOG_PAST_MAX)
+        return;
+    /* The first of these gives its place to the line that says so. */
+    log_lines_last(l, LOG_PAST_MAX + 1);
+    rfc3339_format(l->v[0].ns / 1000000, time);
+    free(l->v[0].text);
+    l->v[0].text = xasprintf("%s slipway older lines are left out here: the last %d are shown\n", time, LOG_PAST_MAX);
+}
+
 int log_lines_write(struct log_lines *l, int fd, struct err *err)
 {
     struct err why = ERR_INIT;

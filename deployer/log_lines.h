@@ -52,6 +52,14 @@ void log_lines_clear(struct log_lines *l);
 /* Of what has come, only the last n lines stay. */
 void log_lines_last(struct log_lines *l, size_t n);
 
+/* The past of a log is held in memory until it is in order, so no more of it is shown. */
+#define LOG_PAST_MAX 10000
+/* How many of its last lines a log is asked for (tail is target_logs'), so that log_lines_cut knows whether there are older
+ * ones. At least one, so that the log's end is known. */
+int log_lines_asked(int tail);
+/* Of what has come, the last `tail` lines stay. -1: LOG_PAST_MAX, and where there are older ones a line in front says so. */
+void log_lines_cut(struct log_lines *l, int tail);
+
 /* Writes what has come, in order of time, as IPC_STDOUT frames of "2026-01-02T03:04:05Z web.1 text\n", and
  * forgets it. 0, 1 where the peer is gone, -1. */
 int log_lines_write(struct log_lines *l, int fd, struct err *err);

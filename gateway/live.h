@@ -12,7 +12,7 @@
  *        "started_at": ms since 1970 (0: not started), "ready": true}
  *
  *   {"op": "logs", "app_id": N, "process": "web" | null, "instance": "web.1" | null,
- *    "tail": lines per instance (-1: all), "since": seconds back from now (0: no limit), "follow": bool,
+ *    "tail": lines of all together (-1: at most 10000, and a line says so), "since": seconds back from now (0: no limit), "follow": bool,
  *    "router": bool (what came to the app's address; process and instance are null)}
  *       IPC_STDOUT frames with whole lines, each "2026-01-02T03:04:05Z web.1 text\n". With follow until
  *       the session closes the connection; new instances are taken in as they appear.

@@ -76,7 +76,7 @@ static struct source *source_find(struct logs *l, const char *id)
 }
 
 /* Opens the log: of one that was read before from where it ended, else what the query asks for. Of one that comes while
- * others are followed, that is all. At least one line is read, so that its end is known. */
+ * others are followed, that is all. */
 static int source_open(struct source *s, bool follow, struct err *err)
 {
     const struct target_logs *q = s->logs->query;
@@ -87,7 +87,7 @@ static int source_open(struct source *s, bool follow, struct err *err)
         since = s->cursor.last_ns / 1000000000;
         log_cursor_again(&s->cursor);
     }
-    tail = follow || q->tail < 0 ? xstrdup("all") : xasprintf("%d", q->tail > 0 ? q->tail : 1);
+    tail = follow ? xstrdup("all") : xasprintf("%d", log_lines_asked(q->tail));
     s->ended = false;
     if (follow)
         log_cursor_watch(&s->cursor);
@@ -252,8 +252,8 @@ int docker_logs(struct target *t, const struct app *app, const struct target_log
 
     engine_set_call(t->engine, NULL);
     rc = history(&l, app, err);
-    if (rc == 0 && q->tail >= 0)
-        log_lines_last(&l.lines, (size_t) q->tail);
+    if (rc == 0)
+        log_lines_cut(&l.lines, q->tail);
     if (rc == 0)
         rc = log_lines_write(&l.lines, io->fd, err);
     logs_release(&l);

@@ -95,8 +95,8 @@ static void on_line(void *arg, int stream, const char *line, size_t n)
     if (text == NULL || rfc3339_parse(text, strlen(text), &ns) == 0 || ns < r->since_ns)
         return;
     log_lines_take(&r->lines, &r->cursor, "router", text, strlen(text));
-    if (r->past && r->query->tail >= 0 && r->lines.n > (size_t) r->query->tail + LINES_SPARE)
-        log_lines_last(&r->lines, (size_t) r->query->tail);
+    if (r->past && r->lines.n > (size_t) log_lines_asked(r->query->tail) + LINES_SPARE)
+        log_lines_last(&r->lines, (size_t) log_lines_asked(r->query->tail));
 }
 
 static int file_read(struct requests *r, int fd, struct err *err)
@@ -220,8 +220,8 @@ int docker_requests(struct target *t, const struct app *app, const struct target
     demux_init(&r.demux, DEMUX_LINES, LINE_MAX_BYTES, on_line, &r);
     rc = watch < 0 || inotify_add_watch(watch, r.folder, IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0
        ? err_errno(err, "cannot watch %s", r.folder) : history(&r, err);
-    if (rc == 0 && q->tail >= 0)
-        log_lines_last(&r.lines, (size_t) q->tail);
+    if (rc == 0)
+        log_lines_cut(&r.lines, q->tail);
     r.past = false;
     if (rc == 0)
         rc = log_lines_write(&r.lines, io->fd, err);

@@ -173,13 +173,11 @@ static char *history_path(const struct logs *l, const struct instance *i, bool p
 {
     const struct target_logs *q = l->query;
     cleanup_free char *pod = kind_path_of("Pod", l->namespace_, i->pod.name);
-    /* At least one, so that the log's end is known. */
-    cleanup_free char *tail = q->tail >= 0 ? xasprintf("&tailLines=%d", q->tail > 0 ? q->tail : 1) : xstrdup("");
     cleanup_free char *since = q->since_s > 0 ? xasprintf("&sinceSeconds=%" PRId64, q->since_s)
                                               : xstrdup("");
 
-    return xasprintf("%s/log?container=" CONTAINER "&timestamps=true&limitBytes=%d%s%s%s", pod,
-                     HISTORY_BYTES, tail, since, previous ? "&previous=true" : "");
+    return xasprintf("%s/log?container=" CONTAINER "&timestamps=true&limitBytes=%d&tailLines=%d%s%s", pod,
+                     HISTORY_BYTES, log_lines_asked(q->tail), since, previous ? "&previous=true" : "");
 }
 
 /* Reads what all instances have said so far, two requests each, all at once. A log that can't be
@@ -329,8 +327,8 @@ int kubernetes_logs(struct target *t, const struct app *app, const struct target
     struct logs l = { .target = t, .query = q, .namespace_ = manifest_namespace_name(t->conf, app) };
     int rc = history(&l, err);
 
-    if (rc == 0 && q->tail >= 0)
-        log_lines_last(&l.lines, (size_t) q->tail);
+    if (rc == 0)
+        log_lines_cut(&l.lines, q->tail);
     if (rc == 0)
         rc = log_lines_write(&l.lines, io->fd, err);
     logs_release(&l);

@@ -180,6 +180,21 @@ def test_order():
     assert sorted(row) == ["process", "text", "time"] and row["process"].startswith("web."), row
 
 
+def test_long_past():
+    """logs --since of a long log: the last 10000 lines, and a line in front says that older ones are left out"""
+    big = Repo(new_name())
+    big.commit("first", {**hello("one", procfile="web: python3 fill.py; exec python3 -u web.py\n"),
+                         "fill.py": "for i in range(30000): print('line', i, 'of many')\n"})
+    check(big.push())
+    until(lambda: " line 29999 of many" in check(ssh("logs", big.app, "-n", "200")).out)
+    rows = check(ssh("logs", big.app, "--since", "1h")).out.splitlines()
+    assert rows[0].endswith(" slipway older lines are left out here: the last 10000 are shown"), rows[:2]
+    numbers = [int(m[1]) for m in (re.search(" web[.]1 line ([0-9]+) of many$", row) for row in rows) if m]
+    assert len(rows) == 10001 and numbers[-1] == 29999 and numbers == list(range(numbers[0], 30000)), (len(rows), numbers[:1])
+    rows = check(ssh("logs", big.app, "-n", "10000")).out.splitlines()
+    assert len(rows) == 10000 and " slipway " not in rows[0], rows[:2]
+
+
 def test_crash_loop():
     """logs -n of one that has crashed twice has each line once, while it waits to be started again, too"""
     one = Repo(new_name())

@@ -67,6 +67,32 @@ static void test_merged(void **state)
 }
 
 /* Two streams of one process: the later time may come first. */
+/* Without a number of lines no more than LOG_PAST_MAX are kept, and a line says so; as many as that are all shown. */
+static void test_cut(void **state)
+{
+    struct log_lines l = { 0 };
+    struct log_cursor c = { 0 };
+
+    (void) state;
+    assert_int_equal(log_lines_asked(0), 1);
+    assert_int_equal(log_lines_asked(7), 7);
+    assert_int_equal(log_lines_asked(-1), LOG_PAST_MAX + 1);
+    for (int i = 0; i < LOG_PAST_MAX; i++)
+        take(&l, &c, "web.1", DAY "05Z old");
+    log_lines_cut(&l, -1);
+    assert_int_equal(l.n, LOG_PAST_MAX);
+    assert_string_equal(l.v[0].text, DAY "05Z web.1 old\n");
+    take(&l, &c, "web.1", DAY "06Z new");
+    take(&l, &c, "web.1", DAY "06Z new");
+    log_lines_cut(&l, -1);
+    assert_int_equal(l.n, LOG_PAST_MAX + 1);
+    assert_string_equal(l.v[0].text, DAY "05Z slipway older lines are left out here: the last 10000 are shown\n");
+    assert_string_equal(l.v[1].text, DAY "05Z web.1 old\n");
+    log_lines_cut(&l, 1);
+    wrote(&l, DAY "06Z web.1 new\n");
+    log_lines_release(&l);
+}
+
 static void test_out_of_order(void **state)
 {
     struct log_lines l = { 0 };
@@ -169,6 +195,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_merged),
+        cmocka_unit_test(test_cut),
         cmocka_unit_test(test_out_of_order),
         cmocka_unit_test(test_again),
         cmocka_unit_test(test_repeated),
