@@ -100,7 +100,9 @@ const struct conf_setting conf_settings[] = {
       "Space that must be free on the state folder's disk before a build begins." },
 
     { "registry", "host", CONF_STRING, AT(registry), "", NULL, 0, 0,
-      "Registry into which builds are published: HOST[:PORT][/PREFIX]. It must be set." },
+      "Registry into which builds are published: HOST[:PORT][/PREFIX]. It must be set. Two servers must not have the same: "
+      "each deletes old images of its apps there, by their digests, and an app of the same name on the other may run one of "
+      "them. Give each a PREFIX of its own." },
     { "registry", "insecure", CONF_BOOL, AT(registry_insecure), "no", NULL, 0, 0,
       "Speak plain HTTP with it." },
     { "registry", "ca", CONF_PATH, AT(registry_ca), "", NULL, 0, 0,
@@ -110,7 +112,8 @@ const struct conf_setting conf_settings[] = {
       "Empty: none." },
 
     { "release-registry", "host", CONF_STRING, AT(release_registry), "", NULL, 0, 0,
-      "Registry from which the target pulls, HOST[:PORT][/PREFIX]. Empty: the build registry." },
+      "Registry from which the target pulls, HOST[:PORT][/PREFIX]. Empty: the build registry. No two servers may have the "
+      "same, as in [registry]." },
     { "release-registry", "insecure", CONF_BOOL, AT(release_registry_insecure), "no", NULL, 0, 0,
       "Speak plain HTTP with it." },
     { "release-registry", "ca", CONF_PATH, AT(release_registry_ca), "", NULL, 0, 0,
