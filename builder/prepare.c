@@ -24,7 +24,9 @@
 
 static int open_vars(struct work *w, struct err *err)
 {
-    if (config_get(w->store, w->build.app_id, w->build.config_version, &w->vars, err) != 0)
+    /* The app may be a clone that was made since this worker last looked. */
+    if (config_copies_do(w->store, err) != 0
+        || config_get(w->store, w->build.app_id, w->build.config_version, &w->vars, err) != 0)
         return err_wrap(err, "reading the build variables");
     for (size_t i = 0; i < w->vars.n; i++) {
         struct config_var *v = &w->vars.v[i];

@@ -23,7 +23,10 @@ int apps_clone(struct store *s, int64_t from, int64_t to, struct err *err)
     if (store_exec(s, err, "INSERT INTO config_copies (app_id, name, from_app_id, sealed_build) "
                       "SELECT ?2, v.name, v.app_id, v.sealed_build FROM apps a JOIN config_items i ON i.app_id = a.id "
                       "AND i.version = a.config_version JOIN config_values v ON v.id = i.value_id "
-                      "WHERE a.id = ?1 AND v.sealed_run IS NULL AND v.sealed_build IS NOT NULL", "ii", from, to) != 0)
+                      "WHERE a.id = ?1 AND v.sealed_run IS NULL AND v.sealed_build IS NOT NULL "
+                      "UNION ALL SELECT ?2, c.name, c.from_app_id, c.sealed_build FROM config_copies c WHERE c.app_id = ?1 "
+                      "AND NOT EXISTS (SELECT 1 FROM apps a JOIN config_items i ON i.app_id = a.id "
+                      "AND i.version = a.config_version WHERE a.id = ?1 AND i.name = c.name)", "ii", from, to) != 0)
         return -1;
     /* A version that they can be in. */
     return store_exec(s, err, "UPDATE apps SET config_version = 1 WHERE id = ?1 AND config_version = 0 "

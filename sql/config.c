@@ -18,11 +18,14 @@ int config_get(struct store *s, int64_t app_id, int64_t version, struct config_s
     struct config_set c = { NULL, 0 };
     int rc;
 
+    /* With those that the builder has yet to seal for this app: it may be busy with builds for minutes. */
     if (store_prepare(s, &st, err, "SELECT i.name, v.sealed_run, v.sealed_build, v.hint, v.id, "
                       "(SELECT min(version) FROM config_items o WHERE o.value_id = v.id), v.digest "
                       "FROM config_items i JOIN config_values v ON v.id = i.value_id AND v.app_id = i.app_id "
-                      "AND v.name = i.name WHERE i.app_id = ? AND i.version = ? ORDER BY i.name", "ii", app_id,
-                      version) != 0)
+                      "AND v.name = i.name WHERE i.app_id = ?1 AND i.version = ?2 "
+                      "UNION ALL SELECT c.name, NULL, c.sealed_build, '', 0, 1, NULL FROM config_copies c "
+                      "WHERE c.app_id = ?1 AND ?2 > 0 AND NOT EXISTS (SELECT 1 FROM config_items i WHERE i.app_id = ?1 "
+                      "AND i.version = ?2 AND i.name = c.name) ORDER BY 1", "ii", app_id, version) != 0)
         return -1;
     while ((rc = store_step(s, st, err)) == 1) {
         struct config_var *v;
@@ -120,7 +123,8 @@ static int change_is_void(struct store *s, int64_t app_id, int64_t version, cons
     int64_t one = 0;
 
     if (c->value == NULL) {
-        int rc = store_int(s, &one, err, "SELECT 1 FROM config_items WHERE app_id = ? AND version = ? AND name = ?",
+        int rc = store_int(s, &one, err, "SELECT 1 FROM config_items WHERE app_id = ?1 AND version = ?2 AND name = ?3 "
+                           "UNION ALL SELECT 1 FROM config_copies WHERE app_id = ?1 AND name = ?3 LIMIT 1",
                            "iis", app_id, version, c->name);
 
         return rc < 0 ? -1 : rc == 0;
@@ -147,9 +151,12 @@ static int change_apply(struct store *s, int64_t app_id, int64_t version, const 
     if (rc != 0)
         return rc < 0 ? -1 : 0;
     *ret_changed = true;
-    if (c->value == NULL)
+    if (c->value == NULL) {
+        if (store_exec(s, err, "DELETE FROM config_copies WHERE app_id = ? AND name = ?", "is", app_id, c->name) != 0)
+            return -1;
         return store_exec(s, err, "DELETE FROM config_items WHERE app_id = ? AND version = ? AND name = ?", "iis",
                           app_id, version, c->name);
+    }
     if (value_insert(s, app_id, c, digest, &value_id, err) != 0)
         return -1;
     return store_exec(s, err, "INSERT INTO config_items (app_id, version, name, value_id) VALUES (?, ?, ?, ?) "

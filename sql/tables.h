@@ -138,7 +138,7 @@ struct config_change {
     const void *value; size_t value_len; /* NULL: unset */
     bool run, build;                     /* scopes of the new value */
 };
-/* The set of one version (sealed). */
+/* The set of one version (sealed), with what a clone has got and the builder has not sealed for it yet: config_copies_do. */
 int config_get(struct store *s, int64_t app_id, int64_t version, struct config_set *ret, struct err *err);
 /* Makes a new version out of the newest with all changes applied, sealing values with the public keys in
  * state/keys. All or nothing. *ret_version is the newest version (the old one where nothing changed).

@@ -90,7 +90,7 @@ static void test_all(void **state)
     desk_expect(d, "anna", "config:export copy --format dotenv", 0, "A='one'\nB='two words'\nBOTH='three'\n");
     desk_expect(d, "bert", "apps:info copy", ERR_NOT_FOUND, NULL);
     /* The builder's part; before it and after it the version is the same. */
-    assert_null(build_value(d, a.id, a.config_version, "TOKEN"));
+    desk_expect(d, "anna", "config:keys copy", 0, "TOKEN");
     OK(config_copies_do(d->f->store, &err));
     {
         cleanup_free char *token = build_value(d, a.id, a.config_version, "TOKEN");
@@ -119,12 +119,19 @@ static void test_skip_deploy(void **state)
     desk_expect(d, "bert", "apps:clone shop copy --skip-deploy", 0, "nothing is released yet");
     desk_expect(d, "bert", "releases copy --json", 0, "[]");
     app_of(d, "copy", &a);
+    /* What the builder has yet to do is there for people, and for a clone of the clone; and stays away when it is unset. */
+    desk_expect(d, "bert", "config:keys copy", 0, "TOKEN");
+    desk_expect(d, "bert", "apps:clone copy again --skip-deploy", 0, "nothing is live");
+    desk_expect(d, "bert", "config:keys again", 0, "TOKEN");
+    desk_expect(d, "bert", "config:unset again TOKEN", 0, NULL);
+    desk_expect(d, "bert", "config:list again --json", 0, "[]");
     /* The source may be gone by the time. */
     OK(apps_delete(d->f->store, d->f->shop, &err));
     OK(config_copies_do(d->f->store, &err));
     token = build_value(d, a.id, a.config_version, "TOKEN");
     assert_string_equal(token, "four");
     app_release(&a);
+    desk_expect(d, "bert", "config:list again --json", 0, "[]");
 }
 
 static void test_failed(void **state)
