@@ -33,11 +33,14 @@ def no_container(app):
 
 def test_limits():
     """a build that takes too long is ended with its containers and the reason; what it says is bounded"""
-    with Server(build__build_timeout="20s", build__build_output="64K") as server:
+    with Server(build__build_output="64K") as server:
         repo = Repo(new_name())
-        repo.commit("slow", building("seq 20000; sleep 1000"))
-        r = refused(repo.push(), "more than 64 KiB; the build goes on", "the build took longer than 20s, the limit (build_timeout)")
+        repo.commit("talks", building("seq 20000; exit 1"))
+        r = refused(repo.push(), "more than 64 KiB; the build goes on")
         assert len(r.err) < 400000, len(r.err)  # git puts "remote: " and blanks around each line
+        server.anew(build__build_timeout="20s")
+        repo.commit("slow", building("sleep 1000"))
+        refused(repo.push(), "the build took longer than 20s, the limit (build_timeout)")
         no_container(repo.app)
         assert repo.remote_refs() == {}
         server.anew(build__build_timeout=None)
