@@ -117,6 +117,28 @@ int state_entry_check(const struct conf *c, const struct state_entry *e, struct 
     return 0;
 }
 
+int state_journal_make(const struct conf *c, struct err *err)
+{
+    cleanup_free char *path = conf_state_path(c, "slipway.db-journal");
+    struct stat st;
+    cleanup_close int fd = -1;
+
+    if (lstat(path, &st) == 0) {
+        if (st.st_uid == geteuid())
+            return 0;
+        if (st.st_size > 0)
+            return err_set(err, ERR_FAILED, "%s isn't the starter's, and roles can't use it; as root: chown root %s", path, path);
+        if (unlink(path) < 0)
+            return err_errno(err, "cannot remove %s", path);
+    }
+    fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0660);
+    if (fd < 0)
+        return err_errno(err, "cannot make %s", path);
+    if (fchmod(fd, 0660) < 0)
+        return err_errno(err, "cannot set the mode of %s", path);
+    return 0;
+}
+
 int state_path_open(const char *path, struct err *err)
 {
     cleanup_free char *real = NULL, *above = xstrdup(path);

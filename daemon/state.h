@@ -29,6 +29,12 @@ int state_entry_set(const struct conf *c, const struct state_entry *e, struct er
  * owner; -1 and what to do. */
 int state_entry_check(const struct conf *c, const struct state_entry *e, struct err *err);
 
+/* Makes the database's journal where it is missing, as in a folder that a backup was put back into, and makes an
+ * empty one anew that isn't the starter's. The kernel lets no role open another role's file by a call that would also make it
+ * (fs.protected_regular, in a sticky folder), and SQLite calls so: only the folder's owner's journal can be all roles'.
+ * Before any role runs. -1 where another's journal has something in it. */
+int state_journal_make(const struct conf *c, struct err *err);
+
 /* The roles' users must be able to enter every folder above path. -1 names the one that is closed. */
 int state_path_open(const char *path, struct err *err);
 

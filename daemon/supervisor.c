@@ -13,6 +13,7 @@
 #include "daemon/lock.h"
 #include "daemon/notify.h"
 #include "daemon/roles.h"
+#include "daemon/state.h"
 #include "gateway/gateway.h"
 
 #include <errno.h>
@@ -280,7 +281,7 @@ static int supervisor_prepare(struct supervisor *s, struct err *err)
     if (s->lock < 0)
         return -1;
     s->listen = listen_open(s->conf->listen, (int) s->conf->port, err);
-    if (s->listen < 0 || migrate(s, err) < 0)
+    if (s->listen < 0 || state_journal_make(s->conf, err) < 0 || migrate(s, err) < 0)
         return -1;
     if (unlink(s->draining) < 0 && errno != ENOENT)
         return err_errno(err, "cannot remove %s", s->draining);
