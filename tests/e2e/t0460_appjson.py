@@ -160,6 +160,29 @@ def test_cron_commands():
     has(check(ssh("cron:suspend", app, "x"), 2), "1a2b3c4d")
 
 
+def leftovers(app):
+    """Containers or Jobs of release commands that the target holds for the app."""
+    if ENV["SLIPWAY_TARGET"] == "docker":
+        r = harness.run(["docker", "ps", "-aq", "--filter", f"label=dev.slipway/app={app}"])
+    else:
+        r = harness.run(["kubectl", "--kubeconfig", ENV["KUBECONFIG"], "get", "jobs", "-A", "-l",
+                         f"app.kubernetes.io/name={app}", "-o", "name"])
+    return check(r).out.split()
+
+
+def test_time_limit():
+    """a release command, or postdeploy script, that takes longer than release_timeout is ended"""
+    # It comes before the task's test, so that the minute until that is due passes meanwhile.
+    with harness.Server(release__release_timeout="10s", release__grace_period="1s"):
+        repo = Repo(new_name("aj")).write(hello("slow", "web: exec python3 -u web.py\nrelease: echo begun; sleep 600\n"))
+        repo.commit("slow")
+        rejected(repo.push(), "begun", "v1 failed: the release command not done after 10 s", "nothing is live")
+        harness.until(lambda: leftovers(repo.app) == [])
+        repo.write({"Procfile": "web: exec python3 -u web.py\n"})
+        r = check(push(repo, "script", scripts={"postdeploy": "sleep 600"}))
+        has(r, "The postdeploy script not done after 10 s; v2 is live all the same")
+
+
 def test_cron_schedule():
     """a task runs when it is due, and is gone with the release that had it"""
     every = tasks()[0]["id"]
@@ -179,28 +202,6 @@ def test_cron_schedule():
     assert tasks() == []
     if ENV["SLIPWAY_TARGET"] == "kubernetes":
         assert cron_objects() == []
-
-
-def leftovers(app):
-    """Containers or Jobs of release commands that the target holds for the app."""
-    if ENV["SLIPWAY_TARGET"] == "docker":
-        r = harness.run(["docker", "ps", "-aq", "--filter", f"label=dev.slipway/app={app}"])
-    else:
-        r = harness.run(["kubectl", "--kubeconfig", ENV["KUBECONFIG"], "get", "jobs", "-A", "-l",
-                         f"app.kubernetes.io/name={app}", "-o", "name"])
-    return check(r).out.split()
-
-
-def test_time_limit():
-    """a release command, or postdeploy script, that takes longer than release_timeout is ended"""
-    with harness.Server(release__release_timeout="10s", release__grace_period="1s"):
-        repo = Repo(new_name("aj")).write(hello("slow", "web: exec python3 -u web.py\nrelease: echo begun; sleep 600\n"))
-        repo.commit("slow")
-        rejected(repo.push(), "begun", "v1 failed: the release command not done after 10 s", "nothing is live")
-        harness.until(lambda: leftovers(repo.app) == [])
-        repo.write({"Procfile": "web: exec python3 -u web.py\n"})
-        r = check(push(repo, "script", scripts={"postdeploy": "sleep 600"}))
-        has(r, "The postdeploy script not done after 10 s; v2 is live all the same")
 
 
 if __name__ == "__main__":
