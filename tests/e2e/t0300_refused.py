@@ -1,7 +1,7 @@
 """What is refused: its sentence, a non-zero exit, and nothing changed."""
 
 import harness
-from harness import ENV, Repo, Server, check, page, has, hello, new_app, new_name, new_user, refused, ssh, until
+from harness import Repo, Server, check, page, has, hello, new_app, new_name, new_user, refused, ssh, until
 from kill import push_until
 
 
@@ -78,16 +78,6 @@ def test_no_process():
     has(check(ssh("ps", repo.app)), f"No process of {repo.app} runs; counts by type: ps:report {repo.app}")
 
 
-def test_failing_release_command():
-    """a failing release command: the app is not deployed"""
-    repo = new_app("one")
-    repo.commit("bad release", {"Procfile": "release: echo migrating; exit 7\nweb: exec python3 -u web.py\n"})
-    refused(repo.push(), "release", "migrating", "exit 7", "v1")
-    unchanged(repo)
-    repo.commit("good release", {"Procfile": "release: echo migrated\nweb: exec python3 -u web.py\n"})
-    has(check(repo.push()), "migrated", "is live")
-
-
 def test_server_that_stops():
     """a push into a server that is stopping hears so while its releases end; the next start takes one"""
     with Server() as server:
@@ -109,36 +99,6 @@ def test_server_that_stops():
         server.start()
         page(repo.app, "two")
         check(other.push())
-
-
-def test_rollout_past_its_time():
-    """an app that never listens is refused when its time is over"""
-    with Server() as server:
-        repo = new_app("one")
-        server.anew(release__rollout_timeout="10s")
-        repo.commit("deaf", {"Procfile": "web: sleep 1000\n"})
-        refused(repo.push(), "v2 failed")
-        unchanged(repo)
-
-
-def test_out_of_memory():
-    """an app that needs more memory than it may have is refused with the limit and its last words"""
-    repo = new_app("one")
-    repo.commit("greedy", {"web.py": "print('eating', flush=True)\nx = []\nwhile True:\n    x.append(bytearray(50 << 20))\n"})
-    refused(repo.push(), "eating", "v2 failed: web ran out of memory (limit 512Mi)", "v1 is still live")
-    unchanged(repo)
-
-
-def test_no_room():
-    """an app that no node has room for is refused with the reason; one machine gives what it has"""
-    with Server(release__cpu_request="500", release__cpu_limit="500"):
-        repo = Repo(new_name())
-        repo.commit("first", hello("one"))
-        if ENV["SLIPWAY_TARGET"] == "kubernetes":
-            refused(repo.push(), "v1 failed", "finds no node to run on", "nothing is live")
-            assert repo.remote_refs() == {}
-        else:
-            check(repo.push())
 
 
 def test_submodule_and_lfs():
