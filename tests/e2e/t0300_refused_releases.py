@@ -20,7 +20,7 @@ def test_failing_release_command():
 
 def test_rollout_past_its_time():
     """an app that never listens is refused when its time is over"""
-    with Server() as server:
+    with Server(release__grace_period="2s") as server:
         repo = new_app("one")
         server.anew(release__rollout_timeout="10s")
         repo.commit("deaf", {"Procfile": "web: sleep 1000\n"})
