@@ -14,9 +14,9 @@ const struct habit habits[] = {
     { "open url urls", "the app's address is in apps:info APP" },
     { "auth:whoami", "who you are here is in whoami" },
     { "login logout auth:", "there is no login, your SSH key says who you are: whoami; keys:add adds another key" },
-    { "certs:auto certs:auto:enable certs:auto:disable certs:auto:refresh certs:generate letsencrypt:",
-      "whether Slipway gets certificates by itself is a setting of the server's ([docker] tls in slipway.conf); domains:add names a "
-      "host, certs:add takes a certificate of yours" },
+    { "certs:auto:enable certs:auto:disable certs:auto:refresh certs:generate letsencrypt:",
+      "whether Slipway gets certificates by itself is a setting of the server's ([docker] tls in slipway.conf); how it stands is in "
+      "certs:auto APP; domains:add names a host, certs:add takes a certificate of yours" },
     { "git:remote", "it is git that has remotes: git remote add k8s URL, with the Git URL that apps:info APP shows" },
     { "git:clone", "it is git that clones: git clone URL, with the Git URL that apps:info APP shows" },
     { "git:sync git:auth git:allow-host git:public-key git:initialize",
