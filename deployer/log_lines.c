@@ -107,6 +107,11 @@ void log_cursor_again(struct log_cursor *c)
     c->found = 0;
 }
 
+int64_t log_cursor_from(const struct log_cursor *c)
+{
+    return c->last_ns / 1000000000 - 1;
+}
+
 static int by_time(const void *a, const void *b)
 {
     const struct log_line *p = a, *q = b;

@@ -24,7 +24,7 @@ struct log_cursor {
     int64_t max_ns;          /* the latest time of all that were taken */
     int64_t seen_ns;         /* time of the last line that came */
     size_t found;            /* of the lines at last_ns, those that have come again */
-    bool again;              /* the log comes from the second of last_ns on: what was taken is passed over */
+    bool again;              /* the log comes again: what was taken is passed over */
     struct log_seen *seen;   /* a ring of the lines taken last, where they may come twice; NULL: they don't */
     size_t seen_at;
 };
@@ -40,8 +40,10 @@ void log_lines_take(struct log_lines *l, struct log_cursor *c, const char *name,
 void log_cursor_watch(struct log_cursor *c);
 void log_cursor_release(struct log_cursor *c);
 
-/* The log is asked for again from the cursor's second on: what was taken comes again. */
+/* The log is asked for again from log_cursor_from on: what was taken comes again. */
 void log_cursor_again(struct log_cursor *c);
+/* In whole seconds since 1970: the second before the last line's, since what stands behind that may have an earlier time. */
+int64_t log_cursor_from(const struct log_cursor *c);
 
 void log_lines_sort(struct log_lines *l);
 /* Puts what is in `from` behind what is in `to`. */

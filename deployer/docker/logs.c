@@ -84,7 +84,7 @@ static int source_open(struct source *s, bool follow, struct err *err)
     cleanup_free char *path = NULL, *tail = NULL;
 
     if (s->cursor.last_ns > 0) {
-        since = s->cursor.last_ns / 1000000000;
+        since = log_cursor_from(&s->cursor);
         log_cursor_again(&s->cursor);
     }
     tail = follow ? xstrdup("all") : xasprintf("%d", log_lines_asked(q->tail));

@@ -106,7 +106,7 @@ static bool has_log(const struct pod *p)
     return p->running || p->end.is;
 }
 
-/* Where the log that was read so far ends: it goes on from that second. */
+/* Where the log that was read so far ends, it goes on. */
 static char *follow_path(const struct logs *l, const struct instance *i)
 {
     struct source *s = i->data;
@@ -119,7 +119,7 @@ static char *follow_path(const struct logs *l, const struct instance *i)
                          pod, l->query->since_s);
     if (s->cursor.last_ns == 0)
         return xasprintf("%s/log?container=" CONTAINER "&follow=true&timestamps=true", pod);
-    rfc3339_format(s->cursor.last_ns / 1000000, since);
+    rfc3339_format(log_cursor_from(&s->cursor) * 1000, since);
     return xasprintf("%s/log?container=" CONTAINER "&follow=true&timestamps=true&sinceTime=%s", pod,
                      since);
 }

@@ -17,6 +17,7 @@ from authority import Authority, ask
 from harness import ENV, TMP, TOP, Server, check, has, hello, new_app, new_name, run, ssh, until, url
 
 CLUSTER = ENV["SLIPWAY_TARGET"] == "kubernetes"
+CERTIFICATE_SECONDS = 120  # Caddy asks again a minute after what has failed
 
 
 def refuses(port, host, authority):
@@ -195,7 +196,7 @@ def test_acme():
         repo = new_app("first")
         app = repo.app
         check(ssh("domains:add", app, good))
-        until(lambda: vouched(https_port, good, acme.root))
+        until(lambda: vouched(https_port, good, acme.root), CERTIFICATE_SECONDS)
         assert ask(https_port, good, acme.root).startswith("first")
         has_it = served(https_port, good)
         # A name that leads to another machine.
@@ -207,7 +208,7 @@ def test_acme():
         local = pathlib.Path(server.state, "run/docker/caddy/pki/authorities/local/root.crt")
         assert ask(https_port, f"{app}.localhost", local).startswith("second")
         assert refuses(https_port, bad, acme.root)
-        rows = until(lambda: auto(app, lambda rows: rows[bad]["error"]))
+        rows = until(lambda: auto(app, lambda rows: rows[bad]["error"]), CERTIFICATE_SECONDS)
         assert rows[bad]["issuer"] is None and "127.0.0.2" in rows[bad]["error"] and rows[bad]["error_at"], rows
         assert "Pebble Intermediate" in rows[good]["issuer"] and not rows[good]["error"], rows
         assert "Caddy Local Authority" in rows[f"{app}.localhost"]["issuer"] and not any(r["own"] for r in rows.values()), rows
@@ -220,9 +221,9 @@ def test_acme():
         server.stop()
         has(server_check(server), "note     certificates: they can't be seen: the router")
         server.start()
-        until(lambda: vouched(https_port, good, acme.root))
+        until(lambda: vouched(https_port, good, acme.root), CERTIFICATE_SECONDS)
         assert ask(https_port, good, acme.root).startswith("second") and served(https_port, good) == has_it
-        until(lambda: vouched(https_port, bad, acme.root))
+        until(lambda: vouched(https_port, bad, acme.root), CERTIFICATE_SECONDS)
         assert ask(https_port, bad, acme.root).startswith("second") and not auto(app, lambda rows: rows[bad]["error"])
         assert bad not in server_check(server).out
         acme.authority.cert.rename(acme.folder / "elsewhere")
