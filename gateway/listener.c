@@ -366,6 +366,14 @@ static void refuse(struct waiting *w, const char *limit, const char *why)
         waiting_free(w);
 }
 
+static bool hand_over(const struct session_child *s, int fd, struct err *err)
+{
+    if (handoff_send(s->sock, fd, err) == 0)
+        return true;
+    (void) kill(s->pid, SIGKILL); /* most likely it has just died; one that lives would wait for ever */
+    return false;
+}
+
 /* False where it got none, and has been told. */
 static bool give_session(struct waiting *w)
 {
@@ -380,11 +388,9 @@ static bool give_session(struct waiting *w)
     }
     (void) setsockopt(w->fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
     l->spare = NULL;
-    if (s != NULL && handoff_send(s->sock, w->fd, &err) < 0)
-        s = NULL; /* it has just died, and is reaped on its own */
-    if (s == NULL) {
+    if (s == NULL || !hand_over(s, w->fd, &err)) {
         s = session_start(l, &err);
-        if (s != NULL && handoff_send(s->sock, w->fd, &err) < 0)
+        if (s != NULL && !hand_over(s, w->fd, &err))
             s = NULL;
     }
     if (s == NULL) {
