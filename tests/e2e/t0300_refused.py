@@ -75,7 +75,9 @@ def test_no_process():
     repo = Repo(new_name())
     repo.commit("first", {"Procfile": "release: echo migrated\n"})
     has(check(repo.push()), "The image names no process", "add a Procfile", "v1 is live")
-    has(check(ssh("ps", repo.app)), f"No process of {repo.app} runs; counts by type: ps:report {repo.app}")
+    # The release command's instance may still be ending.
+    has(until(lambda: (r := check(ssh("ps", repo.app))) and "release.1" not in r.all and r),
+        f"No process of {repo.app} runs; counts by type: ps:report {repo.app}")
 
 
 def test_server_that_stops():

@@ -67,7 +67,7 @@ while True:
     time.sleep(max(0, at - time.monotonic()))
 '''
 
-BEGINS = 25
+BEGINS = 100
 LINE = re.compile(r"^(\S+) (\S+) #(\w+) (\d+)( end)?$")
 repo = None
 
@@ -113,7 +113,7 @@ def whole(who, from_start):
     """Of each process, no number is missing between its first and its last, and none is there twice. A follower's first lines
     are not in the order of their numbers: what a process prints on its two streams is given its time, and its place in the log,
     by two readers. So one number may lie before the follower's beginning and a smaller one behind it; counted is from the
-    BEGINS lines on. The past of -n 50 ends behind these."""
+    BEGINS lines on. The past of -n 200 ends behind these."""
     begin = {process: number for _, _, process, number, _ in who.lines()[:BEGINS]}
     for process, seen in who.numbers().items():
         twice = [n for n, times in collections.Counter(seen).items() if times > 1]
@@ -129,7 +129,7 @@ def test_rollout_and_crash():
     repo.commit("first", files("first"))
     check(repo.push())
     # Two who came at other times: one in the middle of lines, one with some of the past.
-    for tail in ("0", "50"):
+    for tail in ("0", "200"):
         if tail == "0":
             f = Follower(repo.app, "-t", "-n", tail)
             until(lambda: len(f.numbers()) == 2)
