@@ -171,7 +171,7 @@ const struct conf_setting conf_settings[] = {
     { "docker", "acme_ca", CONF_PATH, AT(acme_ca), "", NULL, 0, 0,
       "PEM file with the certificate authority of the ACME server's own address. Empty: the system's." },
     { "docker", "acme_email", CONF_STRING, AT(acme_email), "", NULL, 0, 0,
-      "Address that the ACME server may write to. Empty: none." },
+      "Address that the ACME server may write to. Empty: none. With one and no acme_directory, Let's Encrypt alone is asked." },
     { "docker", "read_only", CONF_BOOL, AT(read_only), "no", NULL, 0, 0,
       "Give the containers a read-only root file system with a writable /tmp. Apps that write elsewhere fail." },
     { "docker", "pids_limit", CONF_INT, AT(pids_limit), "1024", NULL, 16, 4194304,
