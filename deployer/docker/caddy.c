@@ -75,8 +75,7 @@ static int log_make(const struct conf *c, const char *file, struct err *err)
     return 0;
 }
 
-/* Where it lacks, Caddy would refuse all of its configuration in words of its own. */
-static int acme_ca_check(const struct conf *c, struct err *err)
+int router_acme_check(const struct conf *c, struct err *err)
 {
     if (!c->router_tls || c->acme_ca[0] == '\0' || access(c->acme_ca, R_OK) == 0)
         return 0;
@@ -90,7 +89,7 @@ int router_main(const struct conf *c)
     cleanup_free char *home = conf_state_path(c, "run/docker");
     struct err err = ERR_INIT;
 
-    if (acme_ca_check(c, &err) < 0 || router_prepare(c, &err) < 0 || log_make(c, REQUESTS_FILE, &err) < 0
+    if (router_acme_check(c, &err) < 0 || router_prepare(c, &err) < 0 || log_make(c, REQUESTS_FILE, &err) < 0
         || log_make(c, ISSUANCE_FILE, &err) < 0 || lock_take(lock, &err) < 0 || router_prepare(c, &err) < 0) {
         log_error("%s", err.msg);
         return (int) err.code;

@@ -196,19 +196,19 @@ static int shown_add(const struct conf *c, const char *host, const struct buf *l
 int docker_certificates(struct target *t, const struct app *app, json_t **ret, struct err *err)
 {
     const struct conf *c = t->conf;
-    cleanup_free char *first = xasprintf("%s.%s", app->name, c->router_domain);
+    cleanup_vec struct vec hosts = VEC_INIT;
     json_auto_t *all = json_array();
     cleanup_buf struct buf log;
-    int rc;
+    int rc = 0;
 
     buf_init(&log, FILE_MAX);
     if (!c->router_tls)
         return err_set(err, ERR_FAILED, "on this server apps on docker are not served with HTTPS: that needs [docker] tls = yes");
     if (log_read(c, &log, err) < 0)
         return -1;
-    rc = shown_add(c, first, &log, all, err);
-    for (size_t i = 0; rc == 0 && i < app->domains.n; i++)
-        rc = shown_add(c, app->domains.v[i], &log, all, err);
+    router_hosts_of(c, app->name, &app->domains, &hosts);
+    for (size_t i = 0; rc == 0 && i < hosts.n; i++)
+        rc = shown_add(c, hosts.v[i], &log, all, err);
     if (rc == 0)
         *ret = json_incref(all);
     return rc;

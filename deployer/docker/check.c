@@ -10,7 +10,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define PROGRAM_MS 20000 /* a version, asked of a program that may have to be read from a slow disk */
 #define MIB (1024.0 * 1024)
@@ -72,14 +71,6 @@ static int check_disk(struct target *t, target_say_fn *say, void *say_arg, struc
     return 0;
 }
 
-/* Caddy, another user, reads it, too; where it can't, its own start says so. */
-static int check_acme(const struct conf *c, struct err *err)
-{
-    if (!c->router_tls || c->acme_ca[0] == '\0' || access(c->acme_ca, R_OK) == 0)
-        return 0;
-    return err_errno(err, "cannot read [docker] acme_ca, %s", c->acme_ca);
-}
-
 static int check_caddy(struct target *t, target_say_fn *say, void *say_arg, struct err *err)
 {
     char *argv[] = { t->conf->caddy, (char[]) { "version" }, NULL };
@@ -132,7 +123,7 @@ int docker_check(struct target *t, target_say_fn *say, void *say_arg, struct err
         check_disk(t, say, say_arg, err) < 0)
         return -1;
     check_migration(say, say_arg);
-    if (check_acme(t->conf, err) < 0 || check_caddy(t, say, say_arg, err) < 0)
+    if (router_acme_check(t->conf, err) < 0 || check_caddy(t, say, say_arg, err) < 0)
         return -1;
     return docker_certificates_check(t->conf, say, say_arg, err);
 }

@@ -213,9 +213,7 @@ int docker_requests(struct target *t, const struct app *app, const struct target
 
     r.folder = conf_state_path(t->conf, FOLDER);
     r.path = conf_state_path(t->conf, REQUESTS_FILE);
-    vec_addf(&r.hosts, "%s.%s", app->name, t->conf->router_domain);
-    for (size_t i = 0; i < app->domains.n; i++)
-        vec_add(&r.hosts, app->domains.v[i]);
+    router_hosts_of(t->conf, app->name, &app->domains, &r.hosts);
     r.since_ns = q->since_s > 0 ? ((int64_t) time(NULL) - q->since_s) * 1000000000 : 0;
     demux_init(&r.demux, DEMUX_LINES, LINE_MAX_BYTES, on_line, &r);
     rc = watch < 0 || inotify_add_watch(watch, r.folder, IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0

@@ -280,11 +280,8 @@ int router_hosts(const struct conf *c, struct vec *ret, struct err *err)
 
     if (routes_read(c, NULL, NULL, &all, err) < 0)
         return -1;
-    for (size_t i = 0; i < all.n; i++) {
-        vec_addf(ret, "%s.%s", all.v[i].name, c->router_domain);
-        for (size_t k = 0; k < all.v[i].domains.n; k++)
-            vec_add(ret, all.v[i].domains.v[k]);
-    }
+    for (size_t i = 0; i < all.n; i++)
+        router_hosts_of(c, all.v[i].name, &all.v[i].domains, ret);
     routes_release(&all);
     return 0;
 }

@@ -73,6 +73,9 @@ int router_route_put(const struct conf *c, const struct route *r, struct err *er
 /* The app is gone. Missing things are fine. */
 int router_route_remove(const struct conf *c, const char *app, struct err *err);
 
+/* The host names of one app, added to *ret: NAME.router_domain, and its domains. */
+void router_hosts_of(const struct conf *c, const char *name, const struct vec *domains, struct vec *ret);
+
 /* All host names of the apps that have a route, added to *ret. */
 int router_hosts(const struct conf *c, struct vec *ret, struct err *err);
 
@@ -81,6 +84,10 @@ int router_prepare(const struct conf *c, struct err *err);
 
 /* Has Caddy take the configuration that is written. */
 int router_load(const struct conf *c, struct err *err);
+
+/* Can this process's user read [docker] acme_ca, where it is of use? Where it can't be read, Caddy would refuse all of its
+ * configuration in words of its own. */
+int router_acme_check(const struct conf *c, struct err *err);
 
 /* Role "router" (caddy.c): becomes Caddy. Where one of before still runs, because the supervisor was killed, it waits
  * until that has ended, and ends it on SIGTERM. Returns only where that fails: the exit code. */

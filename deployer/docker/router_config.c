@@ -160,14 +160,21 @@ static json_t *maintenance_route(const struct conf *c, const struct route *r)
                      json_sprintf("/%s", r->app), "handle", page, "terminal", 1);
 }
 
+void router_hosts_of(const struct conf *c, const char *name, const struct vec *domains, struct vec *ret)
+{
+    vec_addf(ret, "%s.%s", name, c->router_domain);
+    for (size_t i = 0; i < domains->n; i++)
+        vec_add(ret, domains->v[i]);
+}
+
 /* The sets from the highest on: the first whose file is there is taken, and set 0 without one. */
 static json_t *app_route(const struct conf *c, const struct route *r)
 {
     cleanup_free char *folder = conf_state_path(c, "run/docker/sets");
-    json_t *sets = json_array(), *hosts = json_list(&r->domains);
+    cleanup_vec struct vec hosts = VEC_INIT;
+    json_t *sets = json_array();
 
-    json_array_insert_new(hosts, 0, json_sprintf("%s.%s", r->name, c->router_domain));
-
+    router_hosts_of(c, r->name, &r->domains, &hosts);
     json_array_append_new(sets, maintenance_route(c, r));
     for (int s = SETS - 1; s >= 0; s--) {
         json_t *route = json_pack("{s:[o], s:b}", "handle", proxy(r, s), "terminal", 1);
@@ -177,7 +184,7 @@ static json_t *app_route(const struct conf *c, const struct route *r)
                                                           json_sprintf("/%s.%d", r->app, s)));
         json_array_append_new(sets, route);
     }
-    return json_pack("{s:[{s:o}], s:[{s:s, s:o}], s:b}", "match", "host", hosts, "handle", "handler", "subroute",
+    return json_pack("{s:[{s:o}], s:[{s:s, s:o}], s:b}", "match", "host", json_list(&hosts), "handle", "handler", "subroute",
                      "routes", sets, "terminal", 1);
 }
 
@@ -200,17 +207,14 @@ static bool is_below_localhost(const char *host)
  * server of one's own has it for these. */
 static json_t *acme_subjects(const struct conf *c, const struct route *v, size_t n)
 {
+    cleanup_vec struct vec hosts = VEC_INIT;
     json_t *all = json_array();
 
-    for (size_t i = 0; i < n; i++) {
-        cleanup_free char *first = xasprintf("%s.%s", v[i].name, c->router_domain);
-
-        if (!is_below_localhost(first))
-            json_array_append_new(all, json_string(first));
-        for (size_t k = 0; k < v[i].domains.n; k++)
-            if (!is_below_localhost(v[i].domains.v[k]))
-                json_array_append_new(all, json_string(v[i].domains.v[k]));
-    }
+    for (size_t i = 0; i < n; i++)
+        router_hosts_of(c, v[i].name, &v[i].domains, &hosts);
+    for (size_t i = 0; i < hosts.n; i++)
+        if (!is_below_localhost(hosts.v[i]))
+            json_array_append_new(all, json_string(hosts.v[i]));
     return all;
 }
 
