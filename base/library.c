@@ -5,7 +5,11 @@
 #include "base/mem.h"
 
 #include <dlfcn.h>
+#include <link.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 int library_load(const char *soname, const struct library_function *v, size_t n, void *api, struct err *err)
 {
@@ -26,4 +30,27 @@ int library_load(const char *soname, const struct library_function *v, size_t n,
         (void) dlclose(library);
     free(found);
     return rc;
+}
+
+static int pages_release(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    uintptr_t page = (uintptr_t) sysconf(_SC_PAGESIZE);
+
+    (void) size;
+    (void) arg;
+    for (size_t i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *h = &info->dlpi_phdr[i];
+        uintptr_t begin = info->dlpi_addr + h->p_vaddr, end = (begin + h->p_memsz) & ~(page - 1);
+
+        /* What may have been written is not in the file. Whole pages only: the next segment may begin on the last one. */
+        begin = (begin + page - 1) & ~(page - 1);
+        if (h->p_type == PT_LOAD && (h->p_flags & PF_W) == 0 && begin < end)
+            (void) madvise((void *) begin, end - begin, MADV_DONTNEED);
+    }
+    return 0;
+}
+
+void library_pages_release(void)
+{
+    (void) dl_iterate_phdr(pages_release, NULL);
 }

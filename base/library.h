@@ -16,4 +16,9 @@ struct library_function {
  * unloaded. -1 with ERR_DOWN where it is missing or too old. */
 int library_load(const char *soname, const struct library_function *v, size_t n, void *api, struct err *err);
 
+/* For a process that has started and will wait most of its life: gives back the pages of code and constants that starting
+ * has touched, above all the symbol tables of libraries. They are the files' own, unchanged, and what is needed again comes
+ * back from the page cache. See madvise(2), MADV_DONTNEED, and dl_iterate_phdr(3). */
+void library_pages_release(void);
+
 #endif

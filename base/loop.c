@@ -2,6 +2,7 @@
 
 #include "base/loop.h"
 
+#include "base/library.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -295,6 +296,7 @@ int loop_once(struct loop *l, int timeout_ms, struct err *err)
 int loop_run(struct loop *l, struct err *err)
 {
     l->quit = false;
+    library_pages_release();
     while (!l->quit)
         if (loop_once(l, -1, err) < 0)
             return -1;

@@ -3,6 +3,7 @@
 #include "deployer/docker/reconcile.h"
 
 #include "base/json.h"
+#include "base/library.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
@@ -417,6 +418,7 @@ static int round_do(struct reconcile *r, int *ret_ms, struct err *err)
     if (a < 0 && r->begun_at != 0) {
         log_info("looked at what runs of %zu app%s, in %" PRIu64 " ms", r->n, r->n == 1 ? "" : "s", loop_now() - r->begun_at);
         r->begun_at = 0;
+        library_pages_release();
     }
     b = retirees_service(r->retirees, on_gone, r);
     *ret_ms = sooner(sooner(a, b), sooner(one_offs_service(r), tasks_service(r)));

@@ -19,11 +19,13 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 import urllib.error
 import urllib.parse
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "tests"))
+import tap  # noqa: E402
+
 DEV = pathlib.Path(os.environ.get("SLIPWAY_DEV", TOP / ".dev"))
 TEST_SECONDS = 240  # one test that hangs must not eat the whole run
 
@@ -416,14 +418,12 @@ def main(names):
         try:
             signal.alarm(TEST_SECONDS)
             fn()
-            print(f"ok {i} - {label} # {time.monotonic() - begin:.1f} s", flush=True)
+            tap.ok(i, f"{label} # {time.monotonic() - begin:.1f} s")
         except KeyboardInterrupt:
             raise
         except BaseException:  # an assertion, a time-out, anything: the next test still runs
             failed += 1
-            print(f"not ok {i} - {label} # {time.monotonic() - begin:.1f} s", flush=True)
-            for line in traceback.format_exc().splitlines():
-                print(f"# {line}", flush=True)
+            tap.not_ok(i, f"{label} # {time.monotonic() - begin:.1f} s")
         finally:
             signal.alarm(0)
     sys.exit(1 if failed else 0)

@@ -57,7 +57,9 @@ tag = f"slipway-test-{os.getpid()}"
 
 
 def docker(*args, **kwargs):
-    return subprocess.run(["docker", *args], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, **kwargs).stdout
+    r = subprocess.run(["docker", *args], capture_output=True, **kwargs)
+    assert r.returncode == 0, (args, r.stderr)
+    return r.stdout
 
 
 def image(name, text, big=0):

@@ -6,4 +6,4 @@ tests_unit_test_daemon_LDADD = $(slipway_LDADD) $(CMOCKA_LIBS)
 
 # The questions of `slipway init`, on a terminal.
 TESTS += tests/unit/test_init.sh
-EXTRA_DIST += tests/unit/test_init.sh tests/unit/init.py tests/terminal.py
+EXTRA_DIST += tests/unit/test_init.sh tests/unit/init.py tests/tap.py tests/terminal.py

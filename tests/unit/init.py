@@ -12,9 +12,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import tap  # noqa: E402
 from terminal import Terminal  # noqa: E402
 
 KEY, HOST, REGISTRY = "Public key of the first admin", "Host name of this server", "Registry for the images"
@@ -153,10 +153,9 @@ def main():
         place = Place(sys.argv[1])
         try:
             fn(place, registry)
-            print(f"ok {i} - {fn.__doc__}")
+            tap.ok(i, fn.__doc__)
         except Exception:
-            print(f"not ok {i} - {fn.__doc__}")
-            print("".join(f"# {line}\n" for line in traceback.format_exc().splitlines()), end="")
+            tap.not_ok(i, fn.__doc__)
         finally:
             shutil.rmtree(place.folder)
 

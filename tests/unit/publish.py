@@ -14,10 +14,10 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import traceback
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "tests/fakes"))
+sys.path[:0] = [str(TOP / "tests"), str(TOP / "tests/fakes")]
+import tap  # noqa: E402
 from registry_proxy import Proxy  # noqa: E402
 
 OCI = "application/vnd.oci.image."
@@ -504,11 +504,10 @@ def main():
             for number, (name, function) in enumerate(tests, 1):
                 try:
                     function(case)
-                    print(f"ok {number} - {function.__doc__}", flush=True)
+                    tap.ok(number, function.__doc__)
                 except Exception:
                     failed += 1
-                    print(f"not ok {number} - {function.__doc__}")
-                    print("".join(f"# {line}\n" for line in traceback.format_exc().splitlines()), end="", flush=True)
+                    tap.not_ok(number, function.__doc__)
         finally:
             main_registry.run("down")
             other.run("down")

@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "base/http.h"
+#include "base/library.h"
 #include "base/mem.h"
 
 #include <fcntl.h>
@@ -509,6 +510,28 @@ static void test_extra_fd(void **state)
     http_free(h);
 }
 
+static long resident_pages(void)
+{
+    FILE *f = fopen("/proc/self/statm", "re");
+    long size = 0, resident = 0;
+
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%ld %ld", &size, &resident), 2);
+    (void) fclose(f);
+    return resident;
+}
+
+/* What libraries' pages are given back is seen in the process's memory, and the libraries work on. */
+static void test_pages(void **state)
+{
+    long before = resident_pages();
+
+    library_pages_release();
+    assert_true(resident_pages() < before - 100);
+    test_plain(state);
+    test_tls(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -517,6 +540,7 @@ int main(void)
         cmocka_unit_test(test_times),     cmocka_unit_test(test_redirects),
         cmocka_unit_test(test_tls),       cmocka_unit_test(test_http2),
         cmocka_unit_test(test_pause),     cmocka_unit_test(test_extra_fd),
+        cmocka_unit_test(test_pages),
     };
 
     return cmocka_run_group_tests(tests, start_server, stop_server);
