@@ -91,6 +91,7 @@ static int mover_begin(struct command_ctx *c, struct mover *m, const char *to, s
         return target_set(c->store, m->app.id, to, err);
     if (releases_get(c->store, m->app.live_release_id, &live, err) != 0)
         return -1;
+    free(m->former_url); /* of a first try */
     m->former_url = steal_ptr(live.url);
     release_release(&live);
     return releases_create(c->store, &n, &m->release, &m->version, err);
@@ -230,7 +231,15 @@ static int move(struct command_ctx *c, struct movers *m, bool all, const char *t
     rc = target_ask(c, &m->v[0].app, to, err);
     if (rc != 0)
         return rc < 0 ? -1 : 0;
-    if (leavings_wait(c, m, to, err) != 0 || movers_begin(c, m, to, err) != 0)
+    /* What else speaks against it is said before anything is waited for. */
+    rc = movers_begin(c, m, to, err);
+    if (rc != 0 && err->code == ERR_BUSY) {
+        err_clear(err);
+        rc = leavings_wait(c, m, to, err);
+        if (rc == 0)
+            rc = movers_begin(c, m, to, err);
+    }
+    if (rc != 0)
         return -1;
     for (size_t i = 0; i < m->n; i++) {
         rc = mover_follow(c, &m->v[i], to, err);
