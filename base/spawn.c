@@ -274,6 +274,7 @@ int spawn_wait(pid_t pid, struct spawn_result *ret, struct err *err)
             return err_errno(err, "cannot wait for process %d", (int) pid);
     ret->signaled = WIFSIGNALED(status);
     ret->code = ret->signaled ? WTERMSIG(status) : WEXITSTATUS(status);
+    ret->timed_out = false;
     return 0;
 }
 
@@ -348,9 +349,10 @@ static int pipe_make(int *ours, int *theirs, bool we_read, struct err *err)
 }
 
 /* Moves bytes until the process has ended; it is then still a zombie. */
-static int run_pump(const char *name, int pidfd, const struct buf *in, int *fd_in, struct stream out[2],
-                    int timeout_ms, struct err *err)
+static int run_pump(const struct spawn *s, int pidfd, const struct buf *in, int *fd_in, struct stream out[2],
+                    int timeout_ms, bool *ret_timed_out, struct err *err)
 {
+    const char *name = s->argv[0];
     int64_t end = timeout_ms >= 0 ? now_ms() + timeout_ms : -1;
     size_t at = 0;
 
@@ -360,11 +362,13 @@ static int run_pump(const char *name, int pidfd, const struct buf *in, int *fd_i
             { .fd = *fd_in, .events = POLLOUT },
             { .fd = out[0].fd, .events = POLLIN },
             { .fd = out[1].fd, .events = POLLIN },
+            { .fd = s->stop != NULL ? s->wake_fd : -1, .events = POLLIN },
         };
         int64_t left = end >= 0 ? end - now_ms() : -1;
         bool ended;
 
-        if (end >= 0 && left <= 0)
+        *ret_timed_out = end >= 0 && left <= 0;
+        if (*ret_timed_out)
             return err_set(err, ERR_FAILED, "%s took longer than %d ms", name, timeout_ms);
         if (poll(p, countof(p), (int) left) < 0) {
             if (errno != EINTR)
@@ -380,6 +384,8 @@ static int run_pump(const char *name, int pidfd, const struct buf *in, int *fd_i
                 return -1;
         if (ended)
             return 0;
+        if (p[4].revents != 0 && s->stop(s->stop_arg))
+            return err_set(err, ERR_FAILED, "canceled");
     }
 }
 
@@ -391,6 +397,7 @@ int spawn_run(const struct spawn *s, const struct buf *in, struct buf *out, stru
     struct sigaction ignore = { .sa_handler = SIG_IGN }, old;
     struct spawn run = *s;
     struct err why = ERR_INIT;
+    bool timed_out = false;
     pid_t pid = -1;
     int rc = -1;
 
@@ -415,7 +422,7 @@ int spawn_run(const struct spawn *s, const struct buf *in, struct buf *out, stru
         (void) close(steal_fd(err_theirs));
 
     (void) sigaction(SIGPIPE, &ignore, &old);
-    rc = run_pump(run.argv[0], pidfd, in, &fd_in, streams, timeout_ms, &why);
+    rc = run_pump(&run, pidfd, in, &fd_in, streams, timeout_ms, &timed_out, &why);
     (void) sigaction(SIGPIPE, &old, NULL);
     /* Before it is reaped: its number, and so the group's, cannot be another's yet. */
     (void) kill(-pid, SIGKILL);
@@ -423,6 +430,7 @@ int spawn_run(const struct spawn *s, const struct buf *in, struct buf *out, stru
         rc = -1;
     else if (rc < 0)
         err_set(err, why.code, "%s", why.msg);
+    ret->timed_out = timed_out;
 out:
     for (int i = 0; i < 2; i++)
         cleanup_close_p(&streams[i].fd);

@@ -42,9 +42,13 @@ struct spawn {
     uint64_t limit_file;        /* RLIMIT_FSIZE in bytes */
     uint64_t limit_cpu;         /* RLIMIT_CPU in seconds */
     int nice;                   /* added to the nice value */
+    /* Of spawn_run alone: asked each time wake_fd is readable, and has to read it empty; true ends the process. */
+    bool (*stop)(void *arg);    /* NULL: nothing is watched beside it */
+    void *stop_arg;
+    int wake_fd;
 };
 
-#define SPAWN_INIT { .fd_in = -1, .fd_out = -1, .fd_err = -1 }
+#define SPAWN_INIT { .fd_in = -1, .fd_out = -1, .fd_err = -1, .wake_fd = -1 }
 
 /* Starts it. Returns the process id, or -1 (also where exec itself failed: the child reports
  * its errno through a pipe, so a missing program is an error here and not an exit code).
@@ -55,6 +59,7 @@ pid_t spawn_start(const struct spawn *s, int *ret_pidfd, struct err *err);
 struct spawn_result {
     bool signaled;
     int code; /* exit status, or the signal's number */
+    bool timed_out; /* by spawn_run, since timeout_ms passed */
 };
 
 /* Blocks until the process has ended and reaps it. */
@@ -62,8 +67,8 @@ int spawn_wait(pid_t pid, struct spawn_result *ret, struct err *err);
 
 /* Runs it to its end: `in` (may be NULL) goes to its standard input, standard output is added to
  * `out`, standard error to `err_out` (each may be NULL: /dev/null). What exceeds a buffer's
- * maximum is an error and the process group is killed, as when timeout_ms passes (-1: never) and
- * as what is left of the group when the process has ended. Dies with the caller
+ * maximum is an error and the process group is killed, as when timeout_ms passes (-1: never), when
+ * s->stop says so ("canceled"), and as what is left of the group when the process has ended. Dies with the caller
  * (parent_death_signal is SIGKILL where not set). A non-zero exit is not an error here: look at *ret. */
 int spawn_run(const struct spawn *s, const struct buf *in, struct buf *out, struct buf *err_out,
               int timeout_ms, struct spawn_result *ret, struct err *err);

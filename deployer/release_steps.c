@@ -24,7 +24,11 @@ int run_target(struct run *r, struct err *err)
         return 0;
     if (conf_target_check(r->w->conf, r->release->target, err) < 0)
         return err_wrap(err, "%s can't be released on %s", r->app.name, r->release->target);
-    return r->ops->open(r->w->conf, &r->target, err);
+    if (r->ops->open(r->w->conf, &r->target, err) < 0)
+        return -1;
+    if (r->ops->attend != NULL)
+        r->ops->attend(r->target, &r->call);
+    return 0;
 }
 
 static struct target_release target_release(struct run *r)

@@ -19,7 +19,7 @@ typedef void target_say_fn(void *arg, const char *line);
 struct target_call {
     target_say_fn *say;      /* progress, for the push's output; never NULL */
     void *say_arg;
-    bool (*canceled)(void *arg); /* asked when wake_fd is readable (and has to read it empty); true ends
+    bool (*canceled)(void *arg); /* asked when wake_fd is readable, or oftener (and has to read it empty); true ends
                                   * the call with ERR_FAILED "canceled" */
     /* Asked after canceled said true: true where another process goes on with the same release, so that what runs
      * for it (the release command) is left to it. NULL: never. */
@@ -138,6 +138,11 @@ struct target_ops {
     /* Reads credentials; opens no connection yet. */
     int (*open)(const struct conf *c, struct target **ret, struct err *err);
     void (*close)(struct target *t);
+
+    /* From now on until close, c->canceled is asked whenever c->wake_fd is readable, also in functions that get no call and
+     * while a program logs in, so that who holds a lease renews it; it has a wake_fd, and lives as long. NULL: nothing of
+     * this target waits for longer than a lease without a call. */
+    void (*attend)(struct target *t, const struct target_call *c);
 
     /* For `slipway check`: says one line a finding ("ok …", or what to do). -1 where something is missing. */
     int (*check)(struct target *t, target_say_fn *say, void *say_arg, struct err *err);

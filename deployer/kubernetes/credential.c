@@ -19,8 +19,6 @@
 #define TOKEN_MAX (64 * 1024)
 #define PLUGIN_OUTPUT_MAX (256 * 1024) /* a token, a certificate and a key */
 #define PLUGIN_ERRORS_MAX (16 * 1024)
-/* it asks a cloud's API; more means that it waits for a person */
-#define PLUGIN_TIMEOUT_MS 30000
 
 static void free_secret(char *s)
 {
@@ -134,15 +132,41 @@ static bool env_has(const struct vec *env, const char *var)
     return false;
 }
 
-static int exec_run(const struct kubeconfig *k, struct credential *ret, struct err *err)
+/* While a plugin runs. */
+struct wait {
+    const struct credential_wait *w;
+    bool before; /* who waits was to stop already when it began */
+};
+
+static bool wait_stop(void *arg)
+{
+    const struct wait *w = arg;
+
+    return w->w->stop(w->w->arg) && !w->before;
+}
+
+static int exec_failed(const struct kube_exec *x, int timeout_ms, bool timed_out, struct err *err)
+{
+    if (timed_out)
+        err_set(err, ERR_FAILED, "the exec plugin %.512s took longer than %d s and was ended; it has to log in without a person: "
+                "run it as the deployer's user to see what it waits for", x->command, (timeout_ms + 999) / 1000);
+    else
+        err_wrap(err, "the exec plugin %s", x->command);
+    if (x->install_hint != NULL && err != NULL)
+        err_set(err, err->code, "%.512s: %.400s", err->msg, x->install_hint);
+    return -1;
+}
+
+static int exec_run(const struct kubeconfig *k, const struct credential_wait *w, struct credential *ret, struct err *err)
 {
     const struct kube_exec *x = &k->exec;
     cleanup_vec struct vec argv = VEC_INIT, env = VEC_INIT;
     cleanup_buf struct buf out, errors;
     cleanup_free char *info = exec_info(k);
-    struct spawn_result result;
+    int rc, timeout_ms = w != NULL && w->timeout_ms != 0 ? w->timeout_ms : CREDENTIAL_PLUGIN_MS;
+    struct spawn_result result = { .timed_out = false };
+    struct wait wait = { .w = w };
     struct spawn s = SPAWN_INIT;
-    int rc;
 
     vec_add(&argv, x->command);
     for (size_t i = 0; i < x->args.n; i++)
@@ -156,14 +180,16 @@ static int exec_run(const struct kubeconfig *k, struct credential *ret, struct e
     s.argv = vec_argv(&argv);
     s.env = vec_argv(&env);
     s.new_group = true;
+    if (w != NULL && w->stop != NULL) {
+        wait.before = w->stop(w->arg);
+        s.wake_fd = w->fd;
+        s.stop = wait_stop;
+        s.stop_arg = &wait;
+    }
     buf_init(&out, PLUGIN_OUTPUT_MAX);
     buf_init(&errors, PLUGIN_ERRORS_MAX);
-    if (spawn_run(&s, NULL, &out, &errors, PLUGIN_TIMEOUT_MS, &result, err) < 0) {
-        (void) err_wrap(err, "the exec plugin %s", x->command);
-        if (x->install_hint != NULL && err != NULL)
-            (void) err_set(err, err->code, "%.512s: %.400s", err->msg, x->install_hint);
-        return -1;
-    }
+    if (spawn_run(&s, NULL, &out, &errors, timeout_ms, &result, err) < 0)
+        return exec_failed(x, timeout_ms, result.timed_out, err);
     if (result.signaled || result.code != 0)
         return err_set(err, ERR_FAILED, "the exec plugin %s failed (%s %d): %.400s", x->command,
                        result.signaled ? "signal" : "exit", result.code, last_line(&errors));
@@ -196,7 +222,7 @@ static bool same(const char *a, const char *b)
 }
 
 int credential_refresh(const struct kubeconfig *k, struct credential *c, int64_t now, bool rejected,
-                       struct err *err)
+                       const struct credential_wait *w, struct err *err)
 {
     bool first = c->token == NULL && c->cert_pem == NULL, changed;
     struct credential fresh = { 0 };
@@ -213,7 +239,7 @@ int credential_refresh(const struct kubeconfig *k, struct credential *c, int64_t
             return err_set(err, ERR_FAILED, "the kubeconfig's token is not a bearer token");
         fresh.token = xstrdup(k->token);
     } else if (k->has_exec) {
-        if (exec_run(k, &fresh, err) < 0)
+        if (exec_run(k, w, &fresh, err) < 0)
             return -1;
     } else {
         return 0;

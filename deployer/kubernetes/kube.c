@@ -17,8 +17,7 @@
 
 #define ANSWER_MAX (32 * 1024 * 1024) /* a list of a thousand pods has 10 MiB */
 #define ERROR_MAX (64 * 1024)         /* a stream's Status */
-/* shorter than a lease: a server that takes longer is not well */
-#define REQUEST_MS 10000
+#define REQUEST_MS 10000              /* a server that takes longer is not well */
 #define TRIES_MAX 5                   /* with the waits below: gives up after about 8 s */
 #define WAIT_MIN_MS 250               /* before the second try; doubles */
 #define WAIT_MAX_MS 30000             /* a server that asks for more is down */
@@ -27,6 +26,7 @@ struct kube {
     struct kubeconfig config;
     struct credential credential;
     struct http *http;
+    struct credential_wait wait; /* kube_attend */
     unsigned streams;        /* open ones: they keep the client from being made anew */
     bool remake;             /* the client certificate has changed */
 };
@@ -79,6 +79,7 @@ int kube_new(struct kubeconfig *config, struct kube **ret, struct err *err)
 {
     struct kube *k = xcalloc(1, sizeof(*k));
 
+    k->wait.fd = -1;
     k->config = *config;
     memset(config, 0, sizeof(*config));
     if (client_make(k, err) < 0) {
@@ -99,6 +100,11 @@ void kube_free(struct kube *k)
     free(k);
 }
 
+void kube_attend(struct kube *k, int fd, bool (*stop)(void *arg), void *arg)
+{
+    k->wait = (struct credential_wait){ .fd = fd, .stop = stop, .arg = arg };
+}
+
 const char *kube_server(const struct kube *k)
 {
     return k->config.server;
@@ -108,7 +114,7 @@ const char *kube_server(const struct kube *k)
  * `idle`: no call of the client is in flight besides streams. */
 static int log_in(struct kube *k, bool rejected, bool idle, struct err *err)
 {
-    int rc = credential_refresh(&k->config, &k->credential, kube_now(), rejected, err);
+    int rc = credential_refresh(&k->config, &k->credential, kube_now(), rejected, &k->wait, err);
 
     if (rc < 0)
         return err_wrap(err, "cannot log in to %s", k->config.server);
@@ -289,6 +295,7 @@ int kube_do_all(struct kube *k, struct kube_op *v, size_t n, struct err *err)
 {
     cleanup_free struct try *t = xcalloc(n + 1, sizeof(*t));
     struct err poll_err = ERR_INIT;
+    bool wake = false;
     int rc = 0, ms;
 
     if (log_in(k, false, true, err) < 0)
@@ -300,10 +307,12 @@ int kube_do_all(struct kube *k, struct kube_op *v, size_t n, struct err *err)
             t[i].done = true;
     }
     while (look_all(k, v, t, n, &ms) > 0) {
-        if (kube_poll(k, ms, -1, NULL, &poll_err) < 0) {
+        if (kube_poll(k, ms, k->wait.fd, &wake, &poll_err) < 0) {
             rc = -1;
             break;
         }
+        if (wake)
+            (void) k->wait.stop(k->wait.arg);
     }
     for (size_t i = 0; i < n; i++) {
         if (t[i].call != NULL)

@@ -30,6 +30,11 @@ void kube_free(struct kube *k);
 /* The server's URL. */
 const char *kube_server(const struct kube *k);
 
+/* From now on `stop` is asked each time fd is readable, and has to read it empty, also while an exec plugin runs or
+ * answers are waited for: so a lease is renewed meanwhile. Where it says true, such a plugin is ended; requests, which
+ * end by themselves, go on. */
+void kube_attend(struct kube *k, int fd, bool (*stop)(void *arg), void *arg);
+
 /* One request and what came of it. Fill the first part, the rest zero; release with
  * kube_op_release. */
 struct kube_op {

@@ -65,6 +65,11 @@ static int kubernetes_open(const struct conf *c, struct target **ret, struct err
     return 0;
 }
 
+static void kubernetes_attend(struct target *t, const struct target_call *c)
+{
+    kube_attend(t->kube, c->wake_fd, c->canceled, c->canceled_arg);
+}
+
 const struct target_ops target_kubernetes = {
     .name = "kubernetes",
     .says = {
@@ -89,6 +94,7 @@ const struct target_ops target_kubernetes = {
     },
     .open = kubernetes_open,
     .close = kubernetes_close,
+    .attend = kubernetes_attend,
     .check = kubernetes_check,
     .release_command = kubernetes_release_command,
     .apply = kubernetes_apply,

@@ -40,6 +40,9 @@ int call_wait(struct target *t, const struct target_call *c, int timeout_ms, str
 {
     bool wake = false;
 
+    /* What made wake_fd readable may have been read away by a request (kube_attend). */
+    if (c->canceled != NULL && c->wake_fd >= 0 && c->canceled(c->canceled_arg))
+        return err_set(err, ERR_FAILED, "canceled");
     if (kube_poll(t->kube, timeout_ms, c->wake_fd, &wake, err) < 0)
         return -1;
     if (c->canceled != NULL && (wake || c->wake_fd < 0) && c->canceled(c->canceled_arg))

@@ -56,7 +56,7 @@ static int went_wrong(const char *op, struct err *err)
 }
 
 /* Which of the two it is. */
-struct target { bool other; };
+struct target { bool other; const struct target_call *attended; };
 
 static int before(const struct target *t, const char *op, const char *what, const struct target_call *c,
                   struct err *err)
@@ -103,7 +103,7 @@ int fake_publish(const struct publish *p, char **ret_image, struct err *err)
 {
     cleanup_free char *what = xasprintf("v%" PRId64, p->version);
 
-    if (before(&(struct target){ false }, "publish", what, p->call, err) < 0 || canceled(p->call, err) < 0 || after("publish", err) < 0)
+    if (before(&(struct target){ false, NULL }, "publish", what, p->call, err) < 0 || canceled(p->call, err) < 0 || after("publish", err) < 0)
         return -1;
     *ret_image = xasprintf("%s@%s", p->source_image, p->digest);
     return 0;
@@ -116,7 +116,7 @@ static char *holds_path(const struct target *t)
 
 static int open_as(bool other, struct target **ret, struct err *err)
 {
-    struct target t = { other };
+    struct target t = { other, NULL };
 
     if (before(&t, "open", "", NULL, err) < 0 || after("open", err) < 0)
         return -1;
@@ -140,6 +140,11 @@ static int other_open(const struct conf *c, struct target **ret, struct err *err
 static void fake_close(struct target *t)
 {
     free(t);
+}
+
+static void fake_attend(struct target *t, const struct target_call *c)
+{
+    t->attended = c;
 }
 
 static char *describe(const struct target_release *r)
@@ -224,7 +229,7 @@ static int fake_prune(struct target *t, const struct app *app, const struct inve
 {
     (void) app;
     for (size_t i = 0; i < n; i++) {
-        if (before(t, "prune", v[i].name, NULL, err) < 0 || removed(removed_arg, &v[i], err) < 0 ||
+        if (before(t, "prune", v[i].name, t->attended, err) < 0 || removed(removed_arg, &v[i], err) < 0 ||
             after("prune", err) < 0)
             return -1;
     }
@@ -242,9 +247,9 @@ static int fake_remove(struct target *t, const struct app *app, struct err *err)
 }
 
 static const struct target_ops fakes[] = {
-    { .name = "docker", .open = fake_open, .close = fake_close, .release_command = fake_command,
+    { .name = "docker", .open = fake_open, .close = fake_close, .attend = fake_attend, .release_command = fake_command,
       .apply = fake_apply, .watch = fake_watch, .plan = fake_plan, .prune = fake_prune, .remove = fake_remove },
-    { .name = "kubernetes", .open = other_open, .close = fake_close, .release_command = fake_command,
+    { .name = "kubernetes", .open = other_open, .close = fake_close, .attend = fake_attend, .release_command = fake_command,
       .apply = fake_apply, .watch = fake_watch, .plan = fake_plan, .prune = fake_prune, .remove = fake_remove },
 };
 

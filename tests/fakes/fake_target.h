@@ -23,7 +23,7 @@ extern struct fake {
     const char *op;   /* or each call of this operation; NULL: none */
     enum fake_fault fault;
     int calls;        /* of this process so far */
-    void (*hook)(void *arg, const struct target_call *c);
+    void (*hook)(void *arg, const struct target_call *c); /* where prune begins: with the call that is attended to */
     void *hook_arg;
 } fake;
 

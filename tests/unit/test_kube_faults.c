@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -166,6 +167,60 @@ static void test_token(void **state)
     (void) unlink(file);
 }
 
+/* What is asked while a plugin runs, and while an answer is waited for. */
+struct attending { int pipe[2]; const char *go; int asked; };
+
+static bool attended(void *arg)
+{
+    struct attending *a = arg;
+    char byte;
+
+    if (read(a->pipe[0], &byte, 1) != 1)
+        return false;
+    if (++a->asked == 1) { /* by the plugin's wait: it goes on when this has been written */
+        int fd = open(a->go, O_WRONLY | O_CLOEXEC);
+
+        assert_int_equal(write(fd, "new\n", 4), 4);
+        (void) close(fd);
+    }
+    return false;
+}
+
+static void test_attends(void **state)
+{
+    char folder[] = "/tmp/kube-attends-XXXXXX";
+    cleanup_free char *script = NULL, *go = NULL, *text = NULL;
+    struct attending a = { .asked = 0 };
+    struct kubeconfig k = { .has_exec = true };
+    struct kube *kube = NULL;
+    struct err err = ERR_INIT;
+
+    (void) state;
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(pipe2(a.pipe, O_NONBLOCK | O_CLOEXEC), 0);
+    script = xasprintf("%s/plugin", folder);
+    a.go = go = xasprintf("%s/go", folder);
+    assert_int_equal(mkfifo(go, 0600), 0);
+    /* It wakes who waits for it, so that nothing is asked before it runs. */
+    text = xasprintf("#!/bin/sh\nprintf x > /proc/%d/fd/%d\nread word < %s\necho '{\"kind\":\"ExecCredential\",\"apiVersion\":\"v\","
+                     "\"status\":{\"token\":\"'$word'\"}}'\n", (int) getpid(), a.pipe[1], go);
+    assert_int_equal(path_write(script, text, strlen(text), 0700, &err), 0);
+    k.server = xasprintf("http://127.0.0.1:%d", server.port);
+    k.exec.command = xstrdup(script);
+    k.exec.api_version = xstrdup("v");
+    assert_int_equal(kube_new(&k, &kube, &err), 0);
+    kube_attend(kube, a.pipe[0], attended, &a);
+    get(kube, "/token");
+    assert_int_equal(a.asked, 1);
+    assert_int_equal(write(a.pipe[1], "x", 1), 1);
+    get(kube, "/token");
+    assert_int_equal(a.asked, 2);
+    kube_free(kube);
+    (void) close(a.pipe[0]);
+    (void) close(a.pipe[1]);
+    assert_int_equal(path_remove_all(folder, &err), 0);
+}
+
 struct events { char text[256]; };
 
 static void on_event(void *arg, enum kube_event event, const json_t *object)
@@ -233,6 +288,7 @@ int main(void)
         cmocka_unit_test(test_given_up),
         cmocka_unit_test(test_several),
         cmocka_unit_test(test_token),
+        cmocka_unit_test(test_attends),
         cmocka_unit_test(test_watch_goes_on),
         cmocka_unit_test(test_lines),
     };

@@ -5,6 +5,7 @@
 #include "deployer/kubernetes/credential.h"
 #include "deployer/kubernetes/kubeconfig.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -187,11 +188,11 @@ static void test_exec_plugin(void **state)
                      "args: [one], env: [{name: WHO, value: me}], provideClusterInfo: true}}}]\n",
                      script);
     assert_int_equal(parse(text, NULL, &k, &err), 0);
-    assert_int_equal(credential_refresh(&k, &c, 1767323045000 - 120000, false, &err), 1);
+    assert_int_equal(credential_refresh(&k, &c, 1767323045000 - 120000, false, NULL, &err), 1);
     assert_string_equal(c.token, "me-one");
-    assert_int_equal(credential_refresh(&k, &c, 1767323045000 - 90000, false, &err), 0);
-    assert_int_equal(credential_refresh(&k, &c, 1767323045000 - 30000, false, &err), 0);
-    assert_int_equal(credential_refresh(&k, &c, 0, true, &err), 0);
+    assert_int_equal(credential_refresh(&k, &c, 1767323045000 - 90000, false, NULL, &err), 0);
+    assert_int_equal(credential_refresh(&k, &c, 1767323045000 - 30000, false, NULL, &err), 0);
+    assert_int_equal(credential_refresh(&k, &c, 0, true, NULL, &err), 0);
     {
         struct stat st;
 
@@ -201,9 +202,90 @@ static void test_exec_plugin(void **state)
     credential_release(&c);
     vec_release(&k.exec.env);
     k.exec.provide_cluster_info = false;
-    assert_int_equal(credential_refresh(&k, &c, 0, false, &err), -1);
+    assert_int_equal(credential_refresh(&k, &c, 0, false, NULL, &err), -1);
     assert_non_null(strstr(err.msg, "exit 3"));
     kubeconfig_release(&k);
+    assert_int_equal(path_remove_all(folder, &err), 0);
+}
+
+/* Who waits for a plugin, and is woken meanwhile. */
+struct waiter {
+    int pipe[2];       /* a byte in it wakes */
+    const char *fifo;  /* what the plugin waits for; NULL: it gets nothing */
+    int asked;
+    int stop_from;     /* so many times asked is too long; 0: never */
+};
+
+static bool waiter_stop(void *arg)
+{
+    struct waiter *w = arg;
+    char byte;
+
+    w->asked++;
+    if (read(w->pipe[0], &byte, 1) == 1 && w->fifo != NULL && w->asked == 2) {
+        int fd = open(w->fifo, O_WRONLY | O_CLOEXEC); /* the plugin opens its end */
+
+        assert_int_equal(write(fd, "go\n", 3), 3);
+        (void) close(fd);
+    }
+    return w->stop_from != 0 && w->asked >= w->stop_from;
+}
+
+/* A plugin that ends when who waits for it has been asked meanwhile, as a release's worker is, which renews its lease then. */
+static void test_exec_plugin_waits(void **state)
+{
+    char folder[] = "/tmp/kubeconfig-XXXXXX";
+    cleanup_free char *script = NULL, *go = NULL, *text = NULL;
+    struct waiter w = { .stop_from = 0 };
+    struct credential_wait wait = { .stop = waiter_stop, .arg = &w };
+    struct kubeconfig k;
+    struct credential c = { 0 };
+    struct err err = ERR_INIT;
+
+    (void) state;
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(pipe2(w.pipe, O_NONBLOCK | O_CLOEXEC), 0);
+    wait.fd = w.pipe[0];
+    script = xasprintf("%s/plugin", folder);
+    go = xasprintf("%s/go", folder);
+    assert_int_equal(mkfifo(go, 0600), 0);
+    text = xasprintf("#!/bin/sh\nread word < %s\necho '{\"kind\":\"ExecCredential\",\"apiVersion\":\"" V1 "\",\"status\":"
+                     "{\"token\":\"'$word'\"}}'\n", go);
+    assert_int_equal(path_write(script, text, strlen(text), 0700, &err), 0);
+    free(text);
+    text = xasprintf(CLUSTER "users: [{name: u, user: {exec: {apiVersion: " V1 ", command: %s}}}]\n", script);
+    assert_int_equal(parse(text, NULL, &k, &err), 0);
+
+    /* Asked before it begins, and woken meanwhile. */
+    assert_int_equal(write(w.pipe[1], "xx", 2), 2);
+    w.fifo = go;
+    assert_int_equal(credential_refresh(&k, &c, 0, false, &wait, &err), 1);
+    assert_string_equal(c.token, "go");
+    credential_release(&c);
+
+    /* Woken in order to stop. */
+    w = (struct waiter){ .pipe = { w.pipe[0], w.pipe[1] }, .stop_from = 2 };
+    assert_int_equal(write(w.pipe[1], "xx", 2), 2);
+    assert_int_equal(credential_refresh(&k, &c, 0, false, &wait, &err), -1);
+    assert_non_null(strstr(err.msg, "/plugin: canceled"));
+    assert_int_equal(w.asked, 2);
+
+    /* To stop since before it began: what is cleaned up logs in all the same. */
+    w = (struct waiter){ .pipe = { w.pipe[0], w.pipe[1] }, .fifo = go, .stop_from = 1 };
+    assert_int_equal(write(w.pipe[1], "xx", 2), 2);
+    assert_int_equal(credential_refresh(&k, &c, 0, false, &wait, &err), 1);
+    assert_string_equal(c.token, "go");
+    credential_release(&c);
+
+    /* A time of its own, which is said. */
+    wait.timeout_ms = 50;
+    assert_int_equal(credential_refresh(&k, &c, 0, false, &wait, &err), -1);
+    assert_non_null(strstr(err.msg, "/plugin took longer than 1 s and was ended; it has to log in without a person"));
+    assert_null(c.token);
+
+    kubeconfig_release(&k);
+    (void) close(w.pipe[0]);
+    (void) close(w.pipe[1]);
     assert_int_equal(path_remove_all(folder, &err), 0);
 }
 
@@ -219,14 +301,14 @@ static void test_token_file(void **state)
     assert_true(fd >= 0);
     assert_int_equal(write(fd, "one\n", 4), 4);
     k.token_file = xstrdup(file);
-    assert_int_equal(credential_refresh(&k, &c, 1000, false, &err), 1);
+    assert_int_equal(credential_refresh(&k, &c, 1000, false, NULL, &err), 1);
     assert_string_equal(c.token, "one");
     assert_int_equal(pwrite(fd, "two\n", 4, 0), 4);
-    assert_int_equal(credential_refresh(&k, &c, 1000 + 59000, false, &err), 0);
-    assert_int_equal(credential_refresh(&k, &c, 1000 + 60000, false, &err), 1);
+    assert_int_equal(credential_refresh(&k, &c, 1000 + 59000, false, NULL, &err), 0);
+    assert_int_equal(credential_refresh(&k, &c, 1000 + 60000, false, NULL, &err), 1);
     assert_string_equal(c.token, "two");
     assert_int_equal(ftruncate(fd, 0), 0);
-    assert_int_equal(credential_refresh(&k, &c, 1000, true, &err), -1);
+    assert_int_equal(credential_refresh(&k, &c, 1000, true, NULL, &err), -1);
     assert_string_equal(c.token, "two"); /* untouched */
     credential_release(&c);
     kubeconfig_release(&k);
@@ -241,6 +323,7 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_exec_output),
         cmocka_unit_test(test_exec_plugin),
+        cmocka_unit_test(test_exec_plugin_waits),
         cmocka_unit_test(test_token_file),
     };
 

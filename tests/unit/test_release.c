@@ -304,6 +304,36 @@ static void test_lost(void **state)
     calls_are("publish v2\nopen \ncommand v2 web=1 worker=0\napply v2 web=1 worker=0\n");
 }
 
+/* Also what gets no call of its own can keep the lease while it waits. */
+static void renew(void *arg, const struct target_call *c)
+{
+    struct hook *h = arg;
+    struct pulse *p = c->canceled_arg;
+    int64_t renewed = 0;
+
+    assert_true(c->wake_fd >= 0);
+    OK(store_exec(h->f->store, &err, "UPDATE releases SET lease_expires = 1 WHERE id = ?", "i", h->id));
+    p->renewed_at -= LEASE_RENEW_MS;
+    assert_false(c->canceled(c->canceled_arg));
+    OK(store_int(h->f->store, &renewed, &err, "SELECT lease_expires > 1 FROM releases WHERE id = ?", "i", h->id));
+    assert_int_equal(renewed, 1);
+}
+
+static void test_attended(void **state)
+{
+    struct fixture *f = *state;
+    struct hook h = { f, 0 };
+
+    (void) live(f);
+    h.id = fixture_built(f, f->shop);
+    fake.op = "prune";
+    fake.fault = FAKE_HOOK;
+    fake.hook = renew;
+    fake.hook_arg = &h;
+    assert_int_equal(work(f->store, "one"), 0);
+    state_is(f, h.id, RELEASE_LIVE, NULL);
+}
+
 /* kill -9 before and after each call's effect; the next worker always ends it live, and the command has run to
  * its end once it was written down. */
 static void killed(struct fixture *f, enum fake_fault fault, const char *failing)
@@ -535,7 +565,7 @@ int main(void)
         TEST(test_live),     TEST(test_scale),          TEST(test_fails),
         TEST(test_restores), TEST(test_restore_fails),  TEST(test_first_fails),
         TEST(test_canceled), TEST(test_handed_back),    TEST(test_canceled_after_hand_back),
-        TEST(test_lost),     TEST(test_killed),         TEST(test_killed_in_restore),
+        TEST(test_lost),     TEST(test_attended),    TEST(test_killed),         TEST(test_killed_in_restore),
         TEST(test_gives_up), TEST(test_remove),
     };
 
