@@ -143,7 +143,7 @@ static bool same_commit(const char *a, const char *b)
     return a != NULL && b != NULL ? strcmp(a, b) == 0 : a == b;
 }
 
-/* What the app's row says now: roles, locks and the live commit may have changed while the pack came. */
+/* What the app's row says now: roles, locks, the deploy branch and the live commit may have changed while the pack came. */
 static int check_again(struct receive *r, struct err *err)
 {
     struct app now;
@@ -154,6 +154,13 @@ static int check_again(struct receive *r, struct err *err)
     if (now.deleting || now.lock_reason != NULL) {
         err_set(err, ERR_BUSY, now.deleting ? "app %s is being destroyed" : "app %s is locked: %s; apps:unlock opens it", now.name,
                 now.lock_reason);
+        app_release(&now);
+        return -1;
+    }
+    /* Who named another one wants no more of this; built as the new one's, it would be what nobody pushed there. */
+    if (r->deploy != NULL && strcmp(now.deploy_branch, r->app.deploy_branch) != 0) {
+        err_set(err, ERR_FAILED, "%s deploys %s now, no longer %s; nothing was deployed", now.name, now.deploy_branch,
+                r->app.deploy_branch);
         app_release(&now);
         return -1;
     }

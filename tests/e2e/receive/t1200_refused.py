@@ -232,6 +232,34 @@ def test_lock_or_role_lost_meanwhile():
         fixture.change("UPDATE apps SET lock_reason = NULL WHERE name = ?", repo.app)
 
 
+def test_deploy_branch_changed_meanwhile():
+    """another deploy branch, named while the pack is sent, counts: neither branch is built"""
+    repo = new_app()
+    first = repo.head()
+    head = repo.commit("second", {"a.txt": "two\n"})
+    data = pack(repo, "main", f"^{first}")
+    client = PushClient(repo.app)
+    client.commands((first, head, "refs/heads/main"), (ZERO, head, "refs/tags/v2"))
+    client.send(data[:10])
+    check(ssh("apps:set", repo.app, "deploy-branch", "trunk"))
+    assert repo.remote_refs()["refs/heads/trunk"] == first
+    with Unchanged(repo):
+        client.send(data[10:])
+        lines, _ = client.report()
+        client.end()
+        why = f"{repo.app} deploys trunk now, no longer main; nothing was deployed"
+        assert lines[1:] == [f"ng refs/heads/main {why}", f"ng refs/tags/v2 {why}"], lines
+    # As whoever pushes now gets to hear; and a push of a tag alone is of no branch.
+    refused(repo.push(), f"{repo.app} deploys trunk; nothing was deployed")
+    client = PushClient(repo.app)
+    client.commands((ZERO, head, "refs/tags/v2"))
+    client.send(data[:10])
+    check(ssh("apps:set", repo.app, "deploy-branch", "main"))
+    client.send(data[10:])
+    assert client.report()[0][1:] == ["ok refs/tags/v2"]
+    client.end()
+
+
 def test_draining():
     """a server that is stopping takes no push"""
     repo = new_app()
