@@ -20,6 +20,7 @@ base_libbase_a_SOURCES = \
     base/json.c base/json.h \
     base/library.c base/library.h \
     base/log.c base/log.h \
+    base/log_view.h \
     base/loop.c base/loop.h \
     base/mem.c base/mem.h \
     base/near.c base/near.h \

@@ -179,7 +179,7 @@ void log_lines_cut(struct log_lines *l, int tail)
     log_lines_last(l, LOG_PAST_MAX + 1);
     rfc3339_format(l->v[0].ns / 1000000, time);
     free(l->v[0].text);
-    l->v[0].text = xasprintf("%s slipway older lines are left out here: the last %d are shown\n", time, LOG_PAST_MAX);
+    l->v[0].text = xasprintf("%s slipway " LOG_LEFT_OUT "\n", time, LOG_PAST_MAX);
 }
 
 int log_lines_write(struct log_lines *l, int fd, struct err *err)

@@ -3,6 +3,7 @@
 #define SLIPWAY_DEPLOYER_LOG_LINES_H
 
 #include "base/err.h"
+#include "base/log_view.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -54,8 +55,6 @@ void log_lines_clear(struct log_lines *l);
 /* Of what has come, only the last n lines stay. */
 void log_lines_last(struct log_lines *l, size_t n);
 
-/* The past of a log is held in memory until it is in order, so no more of it is shown. */
-#define LOG_PAST_MAX 10000
 /* How many of its last lines a log is asked for (tail is target_logs'), so that log_lines_cut knows whether there are older
  * ones. At least one, so that the log's end is known. */
 int log_lines_asked(int tail);

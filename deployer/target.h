@@ -68,7 +68,7 @@ struct log_marks;
 struct target_logs {
     const char *process;     /* NULL: all */
     const char *instance;    /* NULL: all */
-    int tail;                /* lines of all instances together; -1: the last LOG_PAST_MAX (deployer/log_lines.h) */
+    int tail;                /* lines of all instances together; -1: the last LOG_PAST_MAX (base/log_view.h) */
     int64_t since_s;         /* 0: no limit */
     bool follow;
     const struct log_marks *until; /* instead of following: no more than was read up to here; NULL: all there is */

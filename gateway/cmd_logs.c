@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "base/json.h"
+#include "base/log_view.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/word.h"
@@ -151,7 +152,7 @@ int cmd_logs(struct command_ctx *c, char *const *argv, int argc, struct err *err
 
     (void) argv;
     (void) argc;
-    if ((num != NULL && show_number(num, "-n", 0, LOGS_LINES_MAX, &lines, err) != 0)
+    if ((num != NULL && show_number(num, "-n", 0, LOG_PAST_MAX, &lines, err) != 0)
         || (since_text != NULL && show_duration(since_text, "--since", SINCE_MAX, &since, err) != 0))
         return -1;
     if (process != NULL && process_check(c, process, &source, err) != 0)

@@ -4,8 +4,6 @@
 
 #include "gateway/cmd.h"
 
-#define LOGS_LINES_MAX 10000
-
 /* One of six SGR colours for a name (n bytes), the same each time. */
 int logs_color(const char *name, size_t n);
 
@@ -13,8 +11,9 @@ int logs_color(const char *name, size_t n);
 enum logs_source { LOGS_PROCESSES, LOGS_BUILDS, LOGS_RELEASES, LOGS_ROUTER };
 
 /* What builds or releases have printed, in the order in which they were made, each line behind "build.57" or
- * "release.v9" (--json: "time" is null): the last `lines` lines (-1: all) of those of the last since_s seconds (0: no
- * limit). follow: and what comes, until the person goes. */
+ * "release.v9" (--json: "time" is null): the last `lines` lines of those of the last since_s seconds (0: no limit). lines
+ * -1: LOG_PAST_MAX, and where there are older ones a line in front says so. follow: and what comes, until the person
+ * goes. */
 int logs_output(struct command_ctx *c, enum logs_source source, long long lines, long long since_s, bool follow,
                 struct err *err);
 

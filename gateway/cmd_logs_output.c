@@ -4,6 +4,7 @@
 #include "gateway/cmd_logs.h"
 
 #include "base/json.h"
+#include "base/log_view.h"
 #include "base/mem.h"
 #include "base/wake.h"
 #include "gateway/follow.h"
@@ -35,6 +36,8 @@ struct output {
     bool keep;           /* only the last lines are wanted, of all that come */
     char **kept;         /* a ring of n_max */
     size_t n_kept, n_max;
+    bool all;            /* nobody has asked for a number of lines */
+    bool rows_left_out;  /* of builds or releases that were to be shown, too; not said yet */
 };
 
 static char *line_make(const struct output *o, const char *s, size_t n)
@@ -94,11 +97,29 @@ static int output_wait(struct command_io *io, int fd, bool want_input, int timeo
     return real->wait(real, fd, want_input, timeout_ms);
 }
 
+/* In front of the lines, where older ones were to be shown, too. 0, or -1 when the peer is gone. */
+static int left_out_say(struct output *o, size_t lines)
+{
+    cleanup_free char *text = NULL, *line = NULL;
+
+    if (o->all && lines > 0)
+        text = xasprintf(LOG_LEFT_OUT, LOG_PAST_MAX);
+    else if (o->rows_left_out)
+        text = xasprintf("older lines are left out here: those of the last %d %s are shown", ROWS_MAX,
+                         o->source == LOGS_BUILDS ? "builds" : "releases");
+    o->rows_left_out = false;
+    if (text == NULL)
+        return 0;
+    o->name = "slipway";
+    line = line_make(o, text, strlen(text));
+    return o->real->out(o->real, line, strlen(line));
+}
+
 /* Prints what was kept, and keeps nothing more. 0, or -1 when the peer is gone. */
 static int kept_flush(struct output *o)
 {
     size_t from = o->n_kept > o->n_max ? o->n_kept - o->n_max : 0;
-    int rc = 0;
+    int rc = left_out_say(o, from);
 
     for (size_t i = from; i < o->n_kept; i++) {
         char **line = &o->kept[i % o->n_max];
@@ -128,7 +149,7 @@ static int builds_rows(struct store *s, int64_t app_id, struct row **ret, size_t
 {
     struct build *v = NULL;
 
-    if (builds_list(s, app_id, ROWS_MAX, &v, ret_n, err) != 0)
+    if (builds_list(s, app_id, ROWS_MAX + 1, &v, ret_n, err) != 0)
         return -1;
     *ret = xcalloc(*ret_n + 1, sizeof(**ret));
     for (size_t i = 0; i < *ret_n; i++) {
@@ -148,7 +169,7 @@ static int releases_rows(struct store *s, int64_t app_id, struct row **ret, size
 {
     struct release *v = NULL;
 
-    if (releases_list(s, app_id, ROWS_MAX, &v, ret_n, err) != 0)
+    if (releases_list(s, app_id, ROWS_MAX + 1, &v, ret_n, err) != 0)
         return -1;
     *ret = xcalloc(*ret_n + 1, sizeof(**ret));
     for (size_t i = 0; i < *ret_n; i++) {
@@ -163,7 +184,7 @@ static int releases_rows(struct store *s, int64_t app_id, struct row **ret, size
     return 0;
 }
 
-/* Newest first. */
+/* Newest first; of one more than ROWS_MAX the lines are not shown. */
 static int rows_list(struct output *o, struct row **ret, size_t *ret_n, struct err *err)
 {
     struct store *s = o->c->store;
@@ -216,7 +237,9 @@ static int rows_show(struct output *o, int64_t since, bool follow, int64_t *last
     if (rows_list(o, &v, &n, err) != 0)
         return -1;
     rc = 0;
-    for (size_t i = n; i > 0 && rc == 0; i--) {
+    if (n > ROWS_MAX && v[ROWS_MAX].id > *last && v[ROWS_MAX].created_at >= since)
+        o->rows_left_out = o->all || !o->keep;
+    for (size_t i = n > ROWS_MAX ? ROWS_MAX : n; i > 0 && rc == 0; i--) {
         const struct row *r = &v[i - 1];
 
         if (r->id <= *last || r->created_at < since)
@@ -257,7 +280,7 @@ int logs_output(struct command_ctx *c, enum logs_source source, long long lines,
                 struct err *err)
 {
     struct output o = { .io = *c->io, .real = c->io, .c = c, .source = source, .name = "", .keep = true,
-                        .n_max = (size_t) (lines < 0 ? LOGS_LINES_MAX : lines) };
+                        .n_max = (size_t) (lines < 0 ? LOG_PAST_MAX : lines), .all = lines < 0 };
     int rc;
 
     o.io.out = output_out;

@@ -355,7 +355,8 @@ const struct command commands[] = {
       "The last 100 lines of all processes together; -t goes on until you stop it, and a line says how many are left out\n"
       "where your connection takes fewer than there are. -p takes a type (web), one instance (web.1), build or release for\n"
       "what builds and releases have printed, or router for what came to the app's address, without what follows the ? of a\n"
-      "path; --since a time with its unit (30s, 10m, 1h, 2d): the lines from then on, but no more than the last 10000.\n"
+      "path; --since a time with its unit (30s, 10m, 1h, 2d): the lines from then on, but no more than the last 10000,\n"
+      "and of no more than 100 builds or releases; a line in front says so.\n"
       "A process's lines go with it, soon after another has taken its place. What failed (logs:failed) and what builds and\n"
       "releases print is kept. On Kubernetes the router is not Slipway's, and has its own log.\n\n"
       "    logs shop -t -p web",

@@ -1,6 +1,7 @@
 /* What the commands do, family by family. */
 #include "config.h"
 
+#include "base/log_view.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/json.h"
@@ -445,6 +446,45 @@ static void test_builds(void **state)
     desk_expect(d, "bert", "builds:list shop --json", 0, "\"reason\":\"canceled by bert\"");
 }
 
+static void begins(struct desk *d, const char *line, const char *text)
+{
+    assert_int_equal(desk_type(d, "bert", line), 0);
+    if (strncmp(buf_str(&d->out), text, strlen(text)) != 0)
+        fail_msg("%s: %.200s", line, buf_str(&d->out));
+}
+
+/* logs -p build and -p release by --since say what is too much to be shown: lines, or whole builds. */
+static void test_logs_left_out(void **state)
+{
+    struct desk *d = *state;
+    cleanup_free char *log = NULL;
+    cleanup_buf struct buf text;
+    int64_t release = fixture_live(d->f, d->f->shop);
+
+    buf_init(&text, 1 << 20);
+    log = store_release_log(d->f->store, release);
+    for (int i = 1; i <= LOG_PAST_MAX; i++)
+        OK(buf_addf(&text, "line %d\n", i));
+    OK(path_write(log, buf_str(&text), buf_len(&text), 0660, &err));
+    begins(d, "logs shop -p release --since 1h", "release.v1 line 1\nrelease.v1 line 2\n");
+    OK(buf_addstr(&text, "line 10001\n"));
+    OK(path_write(log, buf_str(&text), buf_len(&text), 0660, &err));
+    begins(d, "logs shop -p release --since 1h", "slipway older lines are left out here: the last 10000 are shown\nrelease.v1 line 2\n");
+    begins(d, "logs shop -p build --since 1h --json", "{\"time\":null,\"process\":\"slipway\",\"text\":\"older lines are left out here: the last 10000 are shown\"}\n");
+    /* Who has asked for so many knows it. */
+    begins(d, "logs shop -p release -n 10000", "release.v1 line 2\n");
+
+    /* Many small ones. */
+    OK(path_write(log, "released\n", 9, 0660, &err));
+    for (int i = 2; i <= 100; i++)
+        (void) fixture_queue(d->f, d->f->shop);
+    begins(d, "logs shop -p build --since 1h", "build.1 released\n");
+    (void) fixture_queue(d->f, d->f->shop);
+    begins(d, "logs shop -p build --since 1h", "slipway older lines are left out here: those of the last 100 builds are shown\n");
+    begins(d, "logs shop -p build", "");
+    assert_int_equal(buf_len(&d->out), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -459,6 +499,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_rollback, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_live, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_builds, desk_setup, desk_teardown),
+        cmocka_unit_test_setup_teardown(test_logs_left_out, desk_setup, desk_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
