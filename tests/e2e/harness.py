@@ -23,8 +23,9 @@ import urllib.error
 import urllib.parse
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "tests"))
+sys.path[:0] = [str(TOP / "tests"), str(TOP / "tests" / "e2e")]
 import tap  # noqa: E402
+import warden  # noqa: E402
 
 DEV = pathlib.Path(os.environ.get("SLIPWAY_DEV", TOP / ".dev"))
 TEST_SECONDS = 240  # one test that hangs must not eat the whole run
@@ -311,9 +312,29 @@ def descendants(pid):
     return found
 
 
+_started = []  # servers that may still run
+_warden = None  # the process that ends them where this one is killed
+
+
+def _end_servers():
+    while _started:
+        _started[-1].end()
+
+
+atexit.register(_end_servers)
+
+
+def _watch(server):
+    global _warden
+    if _warden is None:
+        _warden = subprocess.Popen([sys.executable, warden.__file__], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                   text=True, start_new_session=True)
+    print(server.process.pid, server.state, file=_warden.stdin, flush=True)
+
+
 class Server:
     """A Slipway of the test's own, on the same stack: other settings, or to be killed.
-    Used with `with`; inside, ssh() and Repo talk to it."""
+    Used with `with`; inside, ssh() and Repo talk to it. It ends with this program, also where that is interrupted or killed."""
 
     def __init__(self, **settings):
         """settings: section__name="value"."""
@@ -355,8 +376,11 @@ class Server:
         self.start()
 
     def start(self):
+        if self not in _started:
+            _started.append(self)
         self.process = subprocess.Popen(self.argv, env=self.env, stdin=subprocess.DEVNULL,
                                         stderr=open(self.log, "ab"))
+        _watch(self)
         until(lambda: ssh("version").code == 0)
 
     def stop(self, signo=signal.SIGTERM):
@@ -364,6 +388,17 @@ class Server:
             self.process.send_signal(signo)
             self.process.wait(60)
             self.process = None
+
+    def end(self):
+        """Stops it for good, also one that was killed or does not end, and its router."""
+        if self in _started:
+            _started.remove(self)
+        try:
+            self.stop()
+        except subprocess.TimeoutExpired:
+            self.stop(signal.SIGKILL)
+        finally:
+            warden.router_end(self.state)
 
     def processes(self, role):
         """Process ids of a role: listener, session, builder, build, deployer, release, stream."""
@@ -383,16 +418,23 @@ class Server:
         global PORT, STATE
         self._saved = (PORT, STATE)
         PORT, STATE = self.port, self.state
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            PORT, STATE = self._saved
+            self.end()
+            raise
         return self
 
     def __exit__(self, kind, value, trace):
         global PORT, STATE
-        # ./dev test deletes the namespaces of all tests at once when it ends.
-        if not self.namespaces.endswith("-test-") and self.process is not None:
-            for app in ssh("apps:list", "--json").json():
-                ssh("apps:destroy", app["name"], "--confirm", app["name"])
-        self.stop()
+        try:
+            # ./dev test deletes the namespaces of all tests at once when it ends.
+            if not self.namespaces.endswith("-test-") and self.process is not None:
+                for app in ssh("apps:list", "--json").json():
+                    ssh("apps:destroy", app["name"], "--confirm", app["name"])
+        finally:
+            self.end()
         # main() ends in it, where several tests share the server.
         well = kind is None or kind is SystemExit and value.code == 0
         if not well and self.log.exists():
@@ -405,12 +447,18 @@ def _alarm(*_):
     raise TimeoutError(f"test took longer than {TEST_SECONDS} s")
 
 
+def _interrupt(*_):
+    raise KeyboardInterrupt
+
+
 def main(names):
     wanted = sys.argv[1:]
     tests = [(n, f) for n, f in names.items() if n.startswith("test_") and callable(f)
              and (not wanted or any(w in n for w in wanted))]
     failed = 0
     signal.signal(signal.SIGALRM, _alarm)
+    for signo in (signal.SIGTERM, signal.SIGHUP):  # like a Ctrl-C: what was started is ended
+        signal.signal(signo, _interrupt)
     print(f"1..{len(tests)}", flush=True)
     for i, (name, fn) in enumerate(tests, 1):
         label = (fn.__doc__ or name.removeprefix("test_").replace("_", " ")).strip().splitlines()[0]
