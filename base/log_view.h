@@ -8,4 +8,7 @@
  * LOG_PAST_MAX). */
 #define LOG_LEFT_OUT "older lines are left out here: the last %d are shown"
 
+/* Added to the nice value: who only looks on stands back behind pushes and releases; a target slows down with its reader. */
+#define FOLLOW_NICE 19
+
 #endif

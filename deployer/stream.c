@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/ipc.h"
 #include "base/json.h"
+#include "base/log_view.h"
 #include "base/mem.h"
 #include "deployer/config_open.h"
 #include "deployer/log_fan.h"
@@ -21,7 +22,6 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#define FOLLOW_NICE 19 /* who only looks on stands back behind releases; the target slows down with the reader */
 #define SINCE_MAX_S (366LL * 24 * 3600) /* no node keeps logs longer */
 
 /* --- the request */

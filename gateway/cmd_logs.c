@@ -15,7 +15,6 @@
 
 #define LINES_SHOWN 100     /* as Heroku's */
 #define SINCE_MAX (366LL * 86400)
-#define FOLLOW_NICE 19      /* who only looks on stands back behind pushes */
 
 struct log_view {
     struct command_ctx *c;
