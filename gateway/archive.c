@@ -36,20 +36,10 @@ struct reading {
     struct err *err;
 };
 
-static int damaged(struct reading *r)
-{
-    const char *why = libarchive.error_string(r->archive);
-    char shown[ARCHIVE_SHOWN];
-
-    return err_set(r->err, ERR_FAILED, "the archive can't be read: %s",
-                   archive_path_shown(why != NULL ? why : "it is damaged", shown));
-}
-
+/* The entry that is read. */
 static int refuse(struct reading *r, const char *why)
 {
-    char shown[ARCHIVE_SHOWN];
-
-    return err_set(r->err, ERR_FAILED, "the archive's entry %s %s", archive_path_shown(buf_str(&r->path), shown), why);
+    return archive_path_refuse(buf_str(&r->path), why, r->err);
 }
 
 static int begin(struct reading *r)
@@ -62,7 +52,7 @@ static int begin(struct reading *r)
     if (libarchive.read_support_filter_gzip(r->archive) != ARCHIVE_OK ||
         libarchive.read_support_format_tar(r->archive) != ARCHIVE_OK ||
         libarchive.read_support_format_zip_seekable(r->archive) != ARCHIVE_OK)
-        return damaged(r);
+        return archive_damaged(r->archive, r->err);
     if (libarchive.read_open_fd(r->archive, r->in, READ_PIECE) != ARCHIVE_OK)
         return err_set(r->err, ERR_FAILED, "standard input is no tar, tar.gz or zip archive");
     return 0;
@@ -87,7 +77,7 @@ static int next(struct reading *r)
         if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)
             return r->entries == 0 && libarchive.format(r->archive) == 0
                        ? err_set(r->err, ERR_FAILED, "standard input is no tar, tar.gz or zip archive")
-                       : damaged(r);
+                       : archive_damaged(r->archive, r->err);
         path = libarchive.entry_pathname(r->entry);
         if (path == NULL)
             return err_set(r->err, ERR_FAILED, "the archive has a name that isn't UTF-8");
@@ -210,7 +200,7 @@ static int put_file(struct reading *r, const char *path)
         ssize_t n = libarchive.read_data(r->archive, piece, left < READ_PIECE ? (size_t) left : READ_PIECE);
 
         if (n < 0)
-            return damaged(r);
+            return archive_damaged(r->archive, r->err);
         if (n == 0)
             return refuse(r, "is shorter than the archive says");
         if (put(r, piece, (size_t) n) < 0)

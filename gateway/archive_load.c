@@ -3,6 +3,7 @@
 #include "gateway/archive_load.h"
 
 #include "base/library.h"
+#include "gateway/archive_path.h"
 
 #include <stddef.h>
 
@@ -19,4 +20,13 @@ int archive_load(struct err *err)
     if (libarchive.read_new != NULL)
         return 0;
     return library_load(ARCHIVE_SONAME, functions, sizeof(functions) / sizeof(functions[0]), &libarchive, err);
+}
+
+int archive_damaged(struct archive *a, struct err *err)
+{
+    const char *why = libarchive.error_string(a);
+    char shown[ARCHIVE_SHOWN];
+
+    return err_set(err, ERR_FAILED, "the archive can't be read: %s",
+                   archive_path_shown(why != NULL ? why : "it is damaged", shown));
 }

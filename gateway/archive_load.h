@@ -31,4 +31,7 @@ extern struct archive_api libarchive;
 /* Loads the library; the second call does nothing. */
 int archive_load(struct err *err);
 
+/* "the archive can't be read: …" as ERR_FAILED, with what the library says of it. Returns -1. */
+int archive_damaged(struct archive *a, struct err *err);
+
 #endif

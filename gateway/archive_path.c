@@ -20,7 +20,7 @@ const char *archive_path_shown(const char *path, char ret[ARCHIVE_SHOWN])
     return ret;
 }
 
-static int refuse(const char *path, const char *why, struct err *err)
+int archive_path_refuse(const char *path, const char *why, struct err *err)
 {
     char shown[ARCHIVE_SHOWN];
 
@@ -32,15 +32,15 @@ static int add_part(const char *path, const char *part, size_t n, struct buf *re
     char name[PART_MAX + 1];
 
     if (n == 2 && part[0] == '.' && part[1] == '.')
-        return refuse(path, "leads out of the archive with \"..\"", err);
+        return archive_path_refuse(path, "leads out of the archive with \"..\"", err);
     if (n > PART_MAX)
-        return refuse(path, "has too long a path", err);
+        return archive_path_refuse(path, "has too long a path", err);
     memcpy(name, part, n);
     name[n] = '\0';
     if (policy_name_is_git(name))
-        return refuse(path, "is named like a repository's own folder", err);
+        return archive_path_refuse(path, "is named like a repository's own folder", err);
     if (buf_len(ret) + n + 1 > ARCHIVE_PATH_MAX)
-        return refuse(path, "has too long a path", err);
+        return archive_path_refuse(path, "has too long a path", err);
     return buf_addf(ret, "%s%s", buf_len(ret) > 0 ? "/" : "", name);
 }
 
@@ -49,13 +49,13 @@ int archive_path_clean(const char *path, int64_t max_depth, struct buf *ret, str
     int64_t depth = -1; /* folders around the last part */
 
     if (path[0] == '/')
-        return refuse(path, "has an absolute path", err);
+        return archive_path_refuse(path, "has an absolute path", err);
     for (const char *p = path; *p != '\0'; p += *p == '/') {
         size_t n = strcspn(p, "/");
 
         if (n > 0 && !(n == 1 && p[0] == '.')) {
             if (++depth > max_depth)
-                return refuse(path, "lies deeper than max_depth allows", err);
+                return archive_path_refuse(path, "lies deeper than max_depth allows", err);
             if (add_part(path, p, n, ret, err) < 0)
                 return -1;
         }

@@ -19,6 +19,9 @@ int archive_path_clean(const char *path, int64_t max_depth, struct buf *ret, str
 #define ARCHIVE_SHOWN 200
 const char *archive_path_shown(const char *path, char ret[ARCHIVE_SHOWN]);
 
+/* "the archive's entry PATH WHY" as ERR_FAILED. Returns -1. */
+int archive_path_refuse(const char *path, const char *why, struct err *err);
+
 /* Appends the path in the quotes of git-fast-import(1), "PATH". */
 void archive_path_quote(const char *path, struct buf *out);
 

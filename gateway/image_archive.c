@@ -38,22 +38,6 @@ struct reading {
     struct err *err;
 };
 
-static int damaged(struct reading *r)
-{
-    const char *why = libarchive.error_string(r->archive);
-    char shown[ARCHIVE_SHOWN];
-
-    return err_set(r->err, ERR_FAILED, "the archive can't be read: %s",
-                   archive_path_shown(why != NULL ? why : "it is damaged", shown));
-}
-
-static int refuse(struct reading *r, const char *path, const char *why)
-{
-    char shown[ARCHIVE_SHOWN];
-
-    return err_set(r->err, ERR_FAILED, "the archive's entry %s %s", archive_path_shown(path, shown), why);
-}
-
 static int too_large(struct reading *r)
 {
     return err_set(r->err, ERR_FAILED, "the archive's files are larger than %lld MiB together (max_image)",
@@ -74,7 +58,7 @@ static int begin(struct reading *r)
         return err_set(r->err, ERR_FAILED, "the archive can't be read");
     if (libarchive.read_support_filter_gzip(r->archive) != ARCHIVE_OK ||
         libarchive.read_support_format_tar(r->archive) != ARCHIVE_OK)
-        return damaged(r);
+        return archive_damaged(r->archive, r->err);
     return libarchive.read_open_fd(r->archive, r->in, READ_PIECE) == ARCHIVE_OK ? 0 : no_archive(r);
 }
 
@@ -104,7 +88,7 @@ static int put_file(struct reading *r)
         r->written += n;
     }
     if (n < 0)
-        return damaged(r);
+        return archive_damaged(r->archive, r->err);
     digest_text(&d, f.digest);
     f.size = r->written - f.offset;
     (void) json_object_set_new(r->names, buf_str(&r->path), json_integer((json_int_t) r->n_files));
@@ -121,7 +105,7 @@ static int put_link(struct reading *r, const char *target, bool symbolic)
 
     buf_init(&b, ARCHIVE_PATH_MAX);
     if (target == NULL || target[0] == '/')
-        return refuse(r, path, "is a link that leaves the archive");
+        return archive_path_refuse(path, "is a link that leaves the archive", r->err);
     if (slash != NULL)
         (void) buf_addf(&b, "%.*s", (int) (slash - path), path);
     for (const char *p = target; *p != '\0'; p += *p == '/') {
@@ -131,7 +115,7 @@ static int put_link(struct reading *r, const char *target, bool symbolic)
             const char *last = strrchr(buf_str(&b), '/');
 
             if (buf_len(&b) == 0)
-                return refuse(r, path, "is a link that leaves the archive");
+                return archive_path_refuse(path, "is a link that leaves the archive", r->err);
             buf_truncate(&b, last != NULL ? (size_t) (last - buf_str(&b)) : 0);
         } else if (n > 0 && !(n == 1 && p[0] == '.')) {
             (void) buf_addf(&b, "%s%.*s", buf_len(&b) > 0 ? "/" : "", (int) n, p);
@@ -139,7 +123,7 @@ static int put_link(struct reading *r, const char *target, bool symbolic)
         p += n;
     }
     if (b.overflow)
-        return refuse(r, path, "is a link with too long a target");
+        return archive_path_refuse(path, "is a link with too long a target", r->err);
     (void) json_object_set_new(r->names, path, json_string(buf_str(&b)));
     return 0;
 }
@@ -162,7 +146,7 @@ static int put_entry(struct reading *r)
         return 0;
     if (type == AE_IFLNK)
         return put_link(r, libarchive.entry_symlink(r->entry), true);
-    return type == AE_IFREG ? put_file(r) : refuse(r, buf_str(&r->path), "is neither a file nor a folder nor a link");
+    return type == AE_IFREG ? put_file(r) : archive_path_refuse(buf_str(&r->path), "is neither a file nor a folder nor a link", r->err);
 }
 
 static int put_all(struct reading *r)
@@ -173,7 +157,7 @@ static int put_all(struct reading *r)
         if (rc == ARCHIVE_EOF)
             return r->entries > 0 ? 0 : no_archive(r);
         if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)
-            return r->entries == 0 && libarchive.format(r->archive) == 0 ? no_archive(r) : damaged(r);
+            return r->entries == 0 && libarchive.format(r->archive) == 0 ? no_archive(r) : archive_damaged(r->archive, r->err);
         if (put_entry(r) < 0)
             return -1;
     }
@@ -223,9 +207,9 @@ static const struct file *find_named(struct reading *r, const char *path)
     const struct file *f = find(r, path);
 
     if (f == NULL)
-        (void) refuse(r, path, "is missing; was it cut off?");
+        (void) archive_path_refuse(path, "is missing; was it cut off?", r->err);
     else if (!named_rightly(path, f))
-        (void) refuse(r, path, "is damaged: it has another digest than its name says");
+        (void) archive_path_refuse(path, "is damaged: it has another digest than its name says", r->err);
     else
         return f;
     return NULL;
