@@ -131,6 +131,67 @@ static enum step prepare(struct run *r)
     return s;
 }
 
+/* Types that run in the live release and that the new image hasn't: their processes end. Returns how many. */
+static int say_lost(struct run *r, const struct release *live)
+{
+    const struct formation *f = &live->formation, *now = &r->release->formation;
+    int lost = 0;
+
+    for (size_t i = 0; i < f->n; i++) {
+        if (f->v[i].count <= 0 || formation_count(now, f->v[i].process) >= 0)
+            continue;
+        release_log_sayf(&r->log, " !     %s ran in v%" PRId64 ", and the image has no process of that name: it ends with this release; "
+                         "check the name in the Procfile", f->v[i].process, live->version);
+        lost++;
+    }
+    return lost;
+}
+
+/* None is web, which alone is started by itself, and nobody has scaled another one. */
+static void say_nothing_runs(struct run *r)
+{
+    const struct formation *f = &r->release->formation;
+    cleanup_buf struct buf b;
+
+    buf_init(&b, 4096);
+    for (size_t i = 0; i < f->n; i++) {
+        if (f->v[i].count > 0 || strcmp(f->v[i].process, "web") == 0)
+            return;
+        (void) buf_addf(&b, "%s%s", i > 0 ? " " : "", f->v[i].process);
+    }
+    release_log_sayf(&r->log, " !     Nothing of it will run: only web is started without being asked for, and the image has no web, but: %s; "
+                     "check the name in the Procfile, or start it: ps:scale %s %s=1", buf_str(&b), r->as.name, f->v[0].process);
+}
+
+void run_say_processes(struct run *r)
+{
+    const struct release *rel = r->release;
+    struct err why = ERR_INIT;
+    struct release live;
+    int lost = 0;
+
+    if (rel->image_ref != NULL && rel->digest[0] == '\0') /* nobody has looked yet */
+        return;
+    if (rel->formation.n == 0)
+        release_log_sayf(&r->log, " !     The image names no process, so nothing of it will run; add a Procfile, such as: web: PROGRAM");
+    if (r->app.live_release_id != 0) {
+        bool same;
+
+        if (releases_get(r->w->store, r->app.live_release_id, &live, &why) < 0) {
+            log_warn("reading the live release: %s", why.msg);
+            return;
+        }
+        same = strcmp(live.digest, rel->digest) == 0;
+        if (!same)
+            lost = say_lost(r, &live);
+        release_release(&live);
+        if (same)
+            return;
+    }
+    if (rel->formation.n > 0 && lost == 0)
+        say_nothing_runs(r);
+}
+
 static void say_begin(struct run *r)
 {
     const struct formation *f = &r->release->formation;
@@ -148,8 +209,7 @@ static void say_begin(struct run *r)
     for (size_t i = 0; i < f->n; i++)
         (void) buf_addf(&b, "%s%s=%d", i > 0 ? " " : "", f->v[i].process, f->v[i].count);
     release_log_sayf(&r->log, "-----> Releasing v%" PRId64 "%s%s", r->release->version, f->n > 0 ? ": " : "", buf_str(&b));
-    if (f->n == 0)
-        release_log_sayf(&r->log, " !     The image names no process, so nothing of it will run; add a Procfile, such as: web: PROGRAM");
+    run_say_processes(r);
 }
 
 static int walk(struct run *r, struct err *err)

@@ -46,6 +46,10 @@ int run_applied(struct run *r, const struct target_applied *applied, struct err 
 /* Removes what the app has from other releases than `keep`. What stays is tried again by the next release. */
 void run_prune(struct run *r, int64_t keep);
 
+/* Warns where the image names no process, where none of those that it names will run, and where one that runs so far is
+ * none of them: what a slip in a Procfile makes. Nothing of an image that isn't resolved yet. */
+void run_say_processes(struct run *r);
+
 /* " !     v8 failed: …" */
 void run_say_failed(struct run *r);
 

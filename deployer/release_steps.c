@@ -57,6 +57,7 @@ static void say_resolved(struct run *r, const char *digest, const struct vec *wa
         release_log_sayf(&r->log, " !     %s", warnings->v[i]);
     for (size_t i = 0; i < rel->formation.n; i++)
         release_log_sayf(&r->log, "       %s=%d", rel->formation.v[i].process, rel->formation.v[i].count);
+    run_say_processes(r);
 }
 
 /* An image that wasn't built here: which one the tag names now, and what it runs. Written down, so that a worker that

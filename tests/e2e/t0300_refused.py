@@ -80,6 +80,18 @@ def test_no_process():
         f"No process of {repo.app} runs; counts by type: ps:report {repo.app}")
 
 
+def test_slip_in_procfile():
+    """a misspelt name in the Procfile: the push says what ends and what will not run, and which name to check"""
+    repo = Repo(new_name())
+    repo.commit("slip", hello("one", procfile="wbe: exec python3 -u web.py\n"))
+    has(check(repo.push()), "Nothing of it will run", "no web, but: wbe", f"ps:scale {repo.app} wbe=1")
+    repo.commit("mended", hello("one"))
+    assert "Nothing of it" not in check(repo.push()).all
+    page(repo.app, "one")
+    repo.commit("slip again", {"Procfile": "wbe: exec python3 -u web.py\n"})
+    has(check(repo.push()), "web ran in v2, and the image has no process of that name", "check the name in the Procfile")
+
+
 def test_server_that_stops():
     """a push into a server that is stopping hears so while its releases end; the next start takes one"""
     with Server() as server:

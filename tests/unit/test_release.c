@@ -556,6 +556,63 @@ static void test_image_sweep(void **state)
     processes_release(&p);
 }
 
+/* A release of an image of these processes, done to its end. */
+static int64_t processes_live(struct fixture *f, const char *digest, const char *processes)
+{
+    int64_t id = fixture_queue(f, f->shop), release = 0;
+    struct build b;
+
+    assert_int_equal(GOT(builds_lease(f->store, &f->me, &b, &err)), 1);
+    build_release(&b);
+    OK(builds_built(f->store, &f->me, id, "registry.example.com/shop", digest, processes, "hash", 0, &release, &err));
+    assert_int_equal(work(f->store, "one"), 0);
+    state_is(f, release, RELEASE_LIVE, NULL);
+    return release;
+}
+
+static void has_not(struct fixture *f, int64_t id, const char *text)
+{
+    cleanup_free char *log = log_text(f, id);
+
+    if (strstr(log, text) != NULL)
+        fail_msg("\"%s\" is there:\n%s", text, log);
+}
+
+/* What a slip in a Procfile makes is said; what is meant so is not. */
+static void test_process_names(void **state)
+{
+    static const char slip[] = "[{\"type\":\"wbe\",\"command\":[\"x\"],\"args\":[],\"default\":true},"
+                               "{\"type\":\"release\",\"command\":[\"true\"],\"args\":[],\"default\":false}]";
+    static const char nothing[] = "Nothing of it will run: only web is started without being asked for, and the image has no web, but: wbe; "
+                                  "check the name in the Procfile, or start it: ps:scale shop wbe=1";
+    struct formation formation = { NULL, 0 };
+    struct fixture *f = *state;
+    struct release_new n = { .app_id = f->shop, .user = "anna", .description = "image x:1",
+                             .source_image = "127.0.0.1:1/x", .image_ref = "sha256:1" };
+    int64_t id, version;
+
+    id = processes_live(f, "sha256:01", slip);
+    has(f, id, nothing);
+    id = processes_live(f, "sha256:02", fixture_processes);
+    has_not(f, id, " !  ");
+    id = processes_live(f, "sha256:03", slip);
+    has(f, id, " !     web ran in v2, and the image has no process of that name: it ends with this release; check the name in the "
+               "Procfile\n");
+    has_not(f, id, nothing);
+    /* Somebody has asked for it. */
+    formation_set(&formation, "wbe", 2);
+    OK(formation_put(f->store, f->shop, &formation, &err));
+    formation_release(&formation);
+    has_not(f, processes_live(f, "sha256:04", slip), " !  ");
+    id = processes_live(f, "sha256:05", "[]");
+    has(f, id, " !     The image names no process, so nothing of it will run");
+    has(f, id, " !     wbe ran in v4,");
+    /* Of an image from elsewhere nothing is known when its release begins. */
+    OK(releases_create(f->store, &n, &id, &version, &err));
+    (void) work(f->store, "one");
+    has_not(f, id, "names no process");
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, release_setup, release_teardown)
@@ -566,7 +623,7 @@ int main(void)
         TEST(test_restores), TEST(test_restore_fails),  TEST(test_first_fails),
         TEST(test_canceled), TEST(test_handed_back),    TEST(test_canceled_after_hand_back),
         TEST(test_lost),     TEST(test_attended),    TEST(test_killed),         TEST(test_killed_in_restore),
-        TEST(test_gives_up), TEST(test_remove),
+        TEST(test_gives_up), TEST(test_remove),      TEST(test_process_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
