@@ -2,7 +2,7 @@
 # which the program prints; with --config /dev/null these are the defaults.
 dist_man_MANS += docs/slipway.1
 nodist_man_MANS = docs/slipway.conf.5
-EXTRA_DIST += docs/slipway.conf.5.in docs/people.md docs/backup.md
+EXTRA_DIST += docs/slipway.conf.5.in docs/people.md docs/backup.md docs/promises.md
 CLEANFILES += docs/slipway.conf.5 docs/settings.man
 docs/slipway.conf.5: $(srcdir)/docs/slipway.conf.5.in slipway$(EXEEXT)
 	$(AM_V_GEN)$(MKDIR_P) docs && ./slipway$(EXEEXT) config --man > docs/settings.man && \

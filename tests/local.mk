@@ -1,5 +1,5 @@
 # Unit tests: tests/unit/test_X.c is a cmocka program that links what X's folder may use.
-EXTRA_DIST += tests/lsan.supp tests/tap.sh tests/daemon.sh tests/layers.sh tests/fuzz/replay.sh tests/fuzz/corpus
+EXTRA_DIST += tests/lsan.supp tests/tap.sh tests/daemon.sh tests/layers.sh tests/promises.sh tests/fuzz/replay.sh tests/fuzz/corpus
 
 # Fuzz mains: tests/fuzz/fuzz_X.c has LLVMFuzzerTestOneInput. In X's folder's file:
 #     fuzz_mains += tests/fuzz/fuzz_X
@@ -12,7 +12,7 @@ fuzz_mains =
 check_PROGRAMS += $(fuzz_mains)
 check_LIBRARIES += tests/libreplay.a
 tests_libreplay_a_SOURCES = tests/fuzz/replay.c
-TESTS += tests/layers.sh tests/fuzz/replay.sh tests/daemon.sh
+TESTS += tests/layers.sh tests/promises.sh tests/fuzz/replay.sh tests/daemon.sh
 AM_TESTS_ENVIRONMENT += export FUZZ_MAINS='$(fuzz_mains)';
 
 include tests/unit/base.mk

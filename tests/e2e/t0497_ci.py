@@ -2,13 +2,16 @@
 """examples/ci: the shell script, and the steps of the workflows in a shell as the CI systems start it, from a clone that
 is one commit deep, with a deploy key and the server's host key pinned."""
 
+import os
 import pathlib
+import signal
+import subprocess
 import tempfile
 
 import yaml
 
 import harness
-from harness import HOST, PORT, TMP, TOP, Repo, check, has, hello, new_key, new_name, page, ssh
+from harness import HOST, PORT, TMP, TOP, Repo, check, has, hello, new_key, new_name, page, ssh, until
 
 CI = TOP / "examples" / "ci"
 DEPLOY_KEY = "keys:add {0}-ci --deploy {0} --expires 90d"
@@ -134,6 +137,66 @@ def test_strangers():
             assert r.code == 128, r
     assert live() == before
     page(repo.app, "by gitlab-ci.yml")
+
+
+class Job:
+    """deploy.sh in a session of its own, as a runner starts a job; its output is read as it comes."""
+
+    def __init__(self):
+        env = {**os.environ, **values, "GIT_CONFIG_GLOBAL": "/dev/null", "LC_ALL": "C.UTF-8"}
+        self.process = subprocess.Popen(["sh", CI / "deploy.sh"], cwd=clone(), env=env, start_new_session=True,
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.said = ""
+
+    def until(self, text):
+        for line in self.process.stderr:
+            self.said += line
+            if text in line:
+                return self
+        raise AssertionError(f"the job ended before {text!r}: {self.said}")
+
+    def end(self):
+        self.said += self.process.stderr.read()
+        return self.process.wait()
+
+
+def held():
+    """A job whose release command runs, and does not end."""
+    commit = repo.commit("held", hello("held", procfile="web: exec python3 -u web.py\nrelease: echo held; exec sleep 1000\n"))
+    return commit, Job().until("  held")
+
+
+def state(commit):
+    return {b["commit"]: b["state"] for b in check(ssh("builds:list", repo.app, "--json")).json()}[commit]
+
+
+def test_two_at_once():
+    """a second job waits behind the first and says so; when the first one is cancelled it goes live"""
+    commit, first = held()
+    newer = repo.commit("newer", hello("newer"))
+    second = Job().until("Waiting behind build")
+    check(ssh("builds:cancel", first_build := check(ssh("builds:list", repo.app, "--json")).json()[1]["id"]))
+    assert first.end() == 1 and "canceled" in first.said, first.said
+    assert second.end() == 0 and "is live" in second.said, second.said
+    assert f"build {first_build}" in second.said, second.said
+    assert state(commit) == "canceled" and live()[1] == newer
+    page(repo.app, "newer")
+
+
+def test_cancelled():
+    """a cancelled job: with on-disconnect cancel its build ends, what was live stays, and the job can be run again"""
+    before = live()
+    check(ssh("apps:set", repo.app, "on-disconnect", "cancel"))
+    commit, job = held()
+    os.killpg(job.process.pid, signal.SIGTERM)
+    assert job.end() != 0
+    until(lambda: state(commit) == "canceled")
+    assert live() == before
+    page(repo.app, "newer")
+    commit = repo.commit("again", hello("again"))
+    assert Job().end() == 0
+    assert live()[1] == commit
+    page(repo.app, "again")
 
 
 def test_shellcheck():
