@@ -9,6 +9,7 @@ builder_libbuilder_a_SOURCES = \
     builder/docker.c builder/docker.h \
     builder/errand.c \
     builder/image.c builder/image.h \
+    builder/misplaced.c builder/misplaced.h \
     builder/output.c builder/output.h \
     builder/pack.c builder/pack.h \
     builder/prepare.c \

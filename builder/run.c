@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/spawn.h"
+#include "builder/misplaced.h"
 #include "builder/output.h"
 #include "builder/pack.h"
 
@@ -217,6 +218,15 @@ static int publish_late(struct run *r, struct err *err)
     return 0;
 }
 
+static void say_misplaced(struct work *w)
+{
+    cleanup_free char *tree = xasprintf("%s/tree", w->dir);
+    cleanup_free char *hint = misplaced(tree, w->build.branch);
+
+    if (hint != NULL)
+        progress_warn(&w->log, "%s", hint);
+}
+
 static int conclude(struct run *r, int *ret_code, struct err *err)
 {
     int code = WIFEXITED(r->status) ? WEXITSTATUS(r->status) : -WTERMSIG(r->status);
@@ -238,6 +248,8 @@ static int conclude(struct run *r, int *ret_code, struct err *err)
     if (code == 0)
         return publish_late(r, err);
     *ret_code = pack_reason(&r->seen, code, why, sizeof(why));
+    if (r->seen.status == PACK_NOTHING_DETECTED)
+        say_misplaced(r->w);
     return err_set(err, ERR_FAILED, "%s", why);
 }
 

@@ -27,7 +27,8 @@ int app_branch_check(const char *s, struct err *err)
     size_t n = strlen(s);
     bool good = n > 0 && n <= BRANCH_MAX && s[0] != '-' && s[0] != '.' && s[0] != '/' && s[n - 1] != '/'
         && s[n - 1] != '.' && strstr(s, "..") == NULL && strstr(s, "//") == NULL && strstr(s, "/.") == NULL
-        && strstr(s, "@{") == NULL && strstr(s, ".lock") == NULL && strcmp(s, "@") != 0;
+        && strstr(s, "@{") == NULL && strstr(s, ".lock") == NULL && strcmp(s, "@") != 0
+        && strncmp(s, "refs/", 5) != 0; /* the whole ref's name, for which git would have another branch of that name */
 
     for (size_t i = 0; good && i < n; i++)
         good = (unsigned char) s[i] > ' ' && s[i] != 127 && strchr("~^:?*[\\", s[i]) == NULL;

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define BRANCH_SHOWN_MAX 80 /* twice in the reason, which is one line of git's */
+
 static void check_options(struct receive *r)
 {
     struct push *p = &r->push;
@@ -59,8 +61,11 @@ static void check_ref(struct receive *r, struct push_ref *ref)
     }
     if (strncmp(ref->name, "refs/heads/", 11) == 0) {
         branch = ref->name + 11;
-        if (strcmp(branch, a->deploy_branch) != 0)
+        if (strcmp(branch, a->deploy_branch) != 0 && (deletes || strlen(branch) > BRANCH_SHOWN_MAX))
             push_refuse(ref, "%s deploys %s; nothing was deployed", a->name, a->deploy_branch);
+        else if (strcmp(branch, a->deploy_branch) != 0)
+            push_refuse(ref, "%s deploys %s; nothing was deployed; to deploy this one: git push REMOTE %s:%s", a->name,
+                        a->deploy_branch, branch, a->deploy_branch);
         else if (deletes)
             push_refuse(ref, "%s is what runs and cannot be deleted; to remove the app: apps:destroy %s", branch,
                         a->name);

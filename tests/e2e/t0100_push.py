@@ -55,6 +55,19 @@ def test_nothing_detected():
     assert repo.remote_refs() == {}
 
 
+def test_folder_below():
+    """an app in a folder below, and package.json without a lock file: named with what to do, and that works"""
+    repo = Repo(new_name())
+    repo.commit("both", {f"backend/{name}": text for name, text in hello("backend").items()})
+    refused(repo.push(), "no buildpack", "There is backend/Procfile", "git subtree push --prefix=backend REMOTE main")
+    assert repo.remote_refs() == {}
+    repo.git("subtree", "push", "--prefix=backend", "k8s", "main")
+    page(repo.app, "backend")
+    repo = Repo(new_name())
+    repo.commit("no lock", {"package.json": '{"name": "x"}\n'})
+    refused(repo.push(), "There is package.json, and no buildpack of this builder took it")
+
+
 def test_wrong_branch():
     """a branch that is not deployed is refused, not skipped"""
     repo = new_app("one")

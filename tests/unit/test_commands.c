@@ -60,6 +60,7 @@ static void test_apps(void **state)
     desk_expect(d, "bert", "apps:info blog --json", 0, "\"on_disconnect\":\"cancel\"");
     desk_expect(d, "bert", "apps:set blog on-disconnect stop", 2, "continue or cancel, not \"stop\"; for example");
     desk_expect(d, "bert", "apps:set blog deploy-branch a..b", 2, "for example: apps:set shop deploy-branch main");
+    desk_expect(d, "bert", "apps:set blog deploy-branch refs/heads/main", 2, "the name of a branch, not \"refs/heads/main\"");
     desk_expect(d, "bert", "apps:set blog colour red", 2, "deploy-branch and on-disconnect");
     desk_expect(d, "bert", "apps:lock blog 'a\033[2Jb'", 2, "control");
     (void) fixture_live(d->f, d->f->shop);

@@ -67,7 +67,8 @@ def test_other_branch():
     repo = new_app()
     repo.commit("second", {"a.txt": "two\n"})
     with Unchanged(repo):
-        r = refused(repo.push("k8s", "main:refs/heads/feature"), f"{repo.app} deploys main; nothing was deployed")
+        r = refused(repo.push("k8s", "main:refs/heads/feature"),
+                    f"{repo.app} deploys main; nothing was deployed; to deploy this one: git push REMOTE feature:main")
         assert r.code == 1
     verb, detail, result = row("SELECT verb, detail, result FROM audit WHERE app = ? ORDER BY id DESC LIMIT 1", repo.app)
     assert (verb, result) == ("push", 1) and "refs/heads/feature" in detail and "deploys main" in detail, detail
