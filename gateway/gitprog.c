@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -110,4 +111,11 @@ void gitprog_reason(const struct buf *err_out, char *ret, size_t size)
             ret[n++] = best[i];
     }
     ret[n] = '\0';
+}
+
+int gitprog_disk_full(const char *why, struct err *err)
+{
+    if (strstr(why, strerror(ENOSPC)) == NULL && strstr(why, strerror(EDQUOT)) == NULL)
+        return 0;
+    return err_set(err, ERR_FAILED, "the server's disk has no room for this push; an admin finds what takes it: storage:report");
 }

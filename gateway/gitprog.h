@@ -37,4 +37,8 @@ void fd_drop(int *fd);
  * last one; made fit to be shown, at most size bytes. */
 void gitprog_reason(const struct buf *err_out, char *ret, size_t size);
 
+/* -1 with a sentence for who pushed, where why (of gitprog_reason, or an error's message) says that the disk, or the share
+ * of it that the server may have, is full; else 0. */
+int gitprog_disk_full(const char *why, struct err *err);
+
 #endif

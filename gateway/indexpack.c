@@ -227,6 +227,10 @@ static int result(struct indexer *x, struct err *err)
         return -1;
     if (r.signaled)
         return err_set(err, ERR_FAILED, "git index-pack was ended by signal %d", r.code);
+    if (r.code != 0 && gitprog_disk_full(why, err) < 0) {
+        log_error("git index-pack: %s", why);
+        return -1;
+    }
     /* What fsck says of one object, for instance of a file named .git. */
     if (r.code != 0 && strncmp(why, "object ", 7) == 0)
         return err_set(err, ERR_FAILED, "%s; git fsck finds it in your repository, too: no commit that is pushed may hold it",

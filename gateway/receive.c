@@ -194,7 +194,8 @@ static int take_pack(struct receive *r, struct err *err)
 
     if (quarantine_init(&q, r->s->conf, r->repo, &r->push.shallow, err) < 0) {
         log_error("%s", err->msg);
-        err_set(err, ERR_FAILED, "the server cannot store the push");
+        if (gitprog_disk_full(err->msg, err) == 0)
+            err_set(err, ERR_FAILED, "the server cannot store the push; its log says why");
         goto out;
     }
     if (quarantine_receive(&q, r->s->conn, &r->sideband, &r->in, err) < 0)

@@ -8,6 +8,7 @@
 #include "gateway/cmd.h"
 #include "gateway/deploy.h"
 #include "gateway/follow.h"
+#include "gateway/gitprog.h"
 #include "sql/tables.h"
 
 #include <errno.h>
@@ -191,7 +192,9 @@ int receive_take_in(struct receive *r, struct quarantine *q, struct err *err)
     }
     if (rc < 0) {
         log_error("%s", err->msg);
-        return err_set(err, ERR_FAILED, "the server cannot store the push");
+        if (gitprog_disk_full(err->msg, err) < 0)
+            return -1;
+        return err_set(err, ERR_FAILED, "the server cannot store the push; its log says why");
     }
     r->s->repack = r->app.id;
     return 0;

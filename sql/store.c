@@ -23,8 +23,10 @@ static int store_error(struct store *s, struct err *err)
     case SQLITE_LOCKED:
         return err_set(err, ERR_DOWN, "the database has been busy for more than %d s",
                        STORE_BUSY_MS / 1000);
-    case SQLITE_CANTOPEN:
     case SQLITE_FULL:
+        return err_set(err, ERR_DOWN, "the database can't grow: the server's disk is full; an admin finds what "
+                       "takes it: storage:report");
+    case SQLITE_CANTOPEN:
     case SQLITE_IOERR:
     case SQLITE_READONLY:
         return err_set(err, ERR_DOWN, "the database cannot be used: %s", sqlite3_errmsg(s->db));

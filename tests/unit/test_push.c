@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "base/mem.h"
+#include "gateway/gitprog.h"
 #include "gateway/pktline.h"
 #include "gateway/push.h"
 
@@ -212,6 +213,17 @@ static void test_report(void **state)
     buf_release(&b);
 }
 
+static void test_disk_full(void **state)
+{
+    struct err err = ERR_INIT;
+
+    (void) state;
+    assert_int_equal(gitprog_disk_full("write error: No space left on device", &err), -1);
+    assert_non_null(strstr(err.msg, "no room for this push; an admin finds what takes it: storage:report"));
+    assert_int_equal(gitprog_disk_full("cannot make a folder for the push: Disk quota exceeded", &err), -1);
+    assert_int_equal(gitprog_disk_full("pack has junk at the end", &err), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +233,7 @@ int main(void)
         cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_report),
+        cmocka_unit_test(test_disk_full),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,6 +122,33 @@ static void test_migrate_together(void **state)
     store_close(s);
 }
 
+static int fill(struct store *s, struct err *err)
+{
+    int rc = 0;
+
+    for (int i = 0; i < 1000 && rc == 0; i++) {
+        cleanup_free char *name = xasprintf("user%d", i);
+
+        rc = users_add(s, name, false, false, NULL, err);
+    }
+    return rc;
+}
+
+/* A database that can't grow: said as what it is for who typed a command; what is there can be read, and what needs no
+ * room goes on. */
+static void test_full(void **state)
+{
+    struct fixture *f = *state;
+    struct user u;
+
+    OK(store_exec(f->store, &err, "PRAGMA max_page_count = 1", "")); /* no less than there are */
+    REFUSED(ERR_DOWN, "disk is full; an admin finds what takes it: storage:report", fill(f->store, &err));
+    OK(users_get(f->store, "bert", &u, &err));
+    user_release(&u);
+    OK(store_exec(f->store, &err, "PRAGMA max_page_count = 100000", ""));
+    OK(users_add(f->store, "carl", false, false, NULL, &err));
+}
+
 static void test_transaction(void **state)
 {
     struct fixture *f = *state;
@@ -152,6 +179,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_migrate, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_damage, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_migrate_together, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_full, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_transaction, fixture_setup, fixture_teardown),
     };
 
