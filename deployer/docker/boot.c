@@ -78,6 +78,11 @@ static int crashes(const struct boot_instance *i)
     return i->status.restarts;
 }
 
+static char *not_listening(const struct boot_instance *i, int64_t seconds)
+{
+    return xasprintf("%s did not listen on 0.0.0.0:$PORT (port %d) within %" PRId64 " s", i->process, WEB_PORT, seconds);
+}
+
 static char *failure_text(const struct boot *b, const struct boot_instance *i, int64_t now)
 {
     enum container_state s = i->status.state;
@@ -102,7 +107,7 @@ static char *failure_text(const struct boot *b, const struct boot_instance *i, i
     if (i->failed != NULL)
         return xasprintf("%s %s", i->process, i->failed);
     if (i->web && !i->answered && !i->checked && i->running_since >= 0 && now - i->running_since >= BOOT_LIMIT_MS)
-        return xasprintf("%s did not listen on 0.0.0.0:$PORT (port %d) within %d s", i->process, WEB_PORT, BOOT_LIMIT_MS / 1000);
+        return not_listening(i, BOOT_LIMIT_MS / 1000);
     return NULL;
 }
 
@@ -161,6 +166,8 @@ void boot_overdue(const struct boot *b, int64_t now, int64_t seconds, struct boo
             ret->of = &b->v[k];
     if (ret->of == NULL) {
         ret->why = xasprintf("the release is not ready after %" PRId64 " s", seconds);
+    } else if (ret->of->web && !ret->of->answered && !ret->of->checked && ret->of->running_since >= 0) {
+        ret->why = not_listening(ret->of, seconds);
     } else {
         int ready, all = count(b, ret->of->process, now, &ready);
 

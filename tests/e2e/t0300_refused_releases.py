@@ -24,7 +24,7 @@ def test_rollout_past_its_time():
         repo = new_app("one")
         server.anew(release__rollout_timeout="10s")
         repo.commit("deaf", {"Procfile": "web: sleep 1000\n"})
-        refused(repo.push(), "v2 failed")
+        refused(repo.push(), "v2 failed: web did not listen on 0.0.0.0:$PORT")
         unchanged(repo)
 
 

@@ -354,6 +354,15 @@ static void test_overdue(void **state)
     boot_overdue(&boot, 200, 300, &failure);
     assert_string_equal(failure.why, "web is not ready after 300 s: 1 of 2 ready");
     assert_ptr_equal(failure.of, boot_find(&boot, "b"));
+    free(failure.why);
+    /* It runs and never answered: what it must listen on. */
+    status("b", CONTAINER_RUNNING, 0, 0, 100);
+    boot_overdue(&boot, 200, 10, &failure);
+    assert_string_equal(failure.why, "web did not listen on 0.0.0.0:$PORT (port 8080) within 10 s");
+    free(failure.why);
+    boot_find(&boot, "b")->checked = true; /* a healthcheck asks for more than that */
+    boot_overdue(&boot, 200, 10, &failure);
+    assert_string_equal(failure.why, "web is not ready after 10 s: 1 of 2 ready");
 }
 
 #define PLAN(f) cmocka_unit_test_setup_teardown(f, before, after)
