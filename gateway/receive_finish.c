@@ -22,6 +22,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define HISTORY_LOOKED_AT 20000 /* commits; more would only take time, for a warning */
+
 /* --- the audit row of a push, whatever came of it */
 
 void receive_audit(struct receive *r, int result)
@@ -202,12 +204,45 @@ int receive_take_in(struct receive *r, struct quarantine *q, struct err *err)
 
 /* --- the build */
 
+/* Is this commit in the history of that one? The whole history is there; where it is very long, the answer is yes. */
+static bool history_has(git_repository *repo, const char *commit, const char *of)
+{
+    git_revwalk *walk = NULL;
+    bool found = true;
+    git_oid want, oid;
+
+    if (git_oid_fromstr(&want, commit) == 0 && git_oid_fromstr(&oid, of) == 0 && git_revwalk_new(&walk, repo) == 0 &&
+        git_revwalk_push(walk, &oid) == 0) {
+        int rc = 0;
+
+        found = false;
+        for (int i = 0; i < HISTORY_LOOKED_AT && !found && (rc = git_revwalk_next(&oid, walk)) == 0; i++)
+            found = git_oid_equal(&oid, &want) == 1;
+        if (rc != GIT_ITEROVER) /* it goes on, or couldn't be read */
+            found = true;
+    }
+    git_revwalk_free(walk);
+    return found;
+}
+
+/* What came from a shallow clone is not advertised (refs.h), so git can't refuse a push that would take it back. */
+static void say_replaced(struct receive *r)
+{
+    const char *live = r->app.live_commit;
+
+    if (live == NULL || r->advert.live[0] != '\0' || r->cut || !r->advert.shallow || history_has(r->repo, live, r->deploy->new))
+        return;
+    (void) io_outf(&r->sideband.io, " !     What is live, %.7s, is not in the history of what you push, which replaces it; it came from a "
+                   "shallow clone, so git could not tell you\n", live);
+}
+
 static void say_received(struct receive *r)
 {
     const struct policy_result *p = &r->policy;
 
     (void) io_outf(&r->sideband.io, "-----> Received %s %.7s (%" PRIu64 " file%s, %s)\n", r->app.deploy_branch,
                    r->deploy->new, p->files, p->files == 1 ? "" : "s", show_size(p->bytes).s);
+    say_replaced(r);
 }
 
 static int queue(struct receive *r, int64_t *ret_id, struct err *err)

@@ -76,10 +76,10 @@ def test_shallow_then_full():
     assert run(["git", "rev-list", "--count", "HEAD"], cwd=path).out.strip() == "1"
     # A second push on top of the shallow history.
     ci.commit("ci", {"n": "ci\n"})
-    check(ci.push("--force", "k8s", "main"))
-    # The full clone believes that the server has all that is behind the shallow commit.
+    assert "replaces it" not in check(ci.push("--force", "k8s", "main")).all
+    # The full clone believes that the server has all that is behind the shallow commit. And git refuses nothing.
     older = full.head("HEAD~3")
-    check(full.push("--force", "k8s", f"{older}:refs/heads/main"))
+    has(check(full.push("k8s", f"{older}:refs/heads/main")), f"What is live, {ci.head()[:7]}, is not in the history of what you push")
     assert live(full.app) == older
     check(full.push("--force", "k8s", "main"))
     assert live(full.app) == full.head()
@@ -89,7 +89,16 @@ def test_shallow_then_full():
     assert run(["git", "rev-list", "--count", "HEAD"], cwd=path).out.strip() == "6"
     assert not (fixture.repository(full.app) / "shallow").exists()
     full.commit("more", {"n": "7\n"})
-    has(check(full.push()), "..")
+    r = has(check(full.push()), "..")
+    assert "replaces it" not in r.all, repr(r)
+    # From a shallow clone, and what is pushed then has it in its history: nothing is lost.
+    second = TMP / f"shallow-{full.app}-2"
+    check(run(["git", "clone", "-q", "--depth=1", f"file://{full.path}", str(second)]))
+    other = Repo(new_name(), path=second)
+    check(other.push())
+    full.git("remote", "set-url", "k8s", f"ssh://git@{harness.HOST}:{harness.PORT}/{other.app}")
+    full.commit("on top", {"n": "8\n"})
+    assert "replaces it" not in check(full.push()).all
 
 
 def test_shallow_depths():
