@@ -99,6 +99,81 @@ static void test_damage(void **state)
     REFUSED(ERR_FAILED, "database", store_migrate(f->state, &err));
 }
 
+/* What the first schema could hold: an app that is live, the release before, a failed build, and all that belongs to them. */
+static const char first_rows[] =
+    "INSERT INTO users VALUES (1, 'anna', 1, 1, 10);"
+    "INSERT INTO keys VALUES (1, 1, 'laptop', 'ssh-ed25519', x'00', 'SHA256:x', 11, NULL);"
+    "INSERT INTO apps (id, name, owner_id, config_version, release_version, created_at) VALUES (7, 'shop', 1, 1, 2, 12);"
+    "INSERT INTO access VALUES (7, 1, 'own');"
+    "INSERT INTO config_values VALUES (1, 7, 'A', x'01', NULL, '', x'02');"
+    "INSERT INTO config_items VALUES (7, 1, 'A', 1);"
+    "INSERT INTO formation VALUES (7, 'web', 2);"
+    "INSERT INTO builds (id, app_id, user_id, user_name, branch, commit_id, tree_id, config_version, state, image, digest, created_at) VALUES"
+    " (1, 7, 1, 'anna', 'main', 'c1', 't1', 1, 'live', 'r/shop', 'sha256:01', 20), (2, 7, 1, 'anna', 'main', 'c2', 't2', 1, 'live', 'r/shop', 'sha256:02', 21),"
+    " (3, 7, 1, 'anna', 'main', 'c3', 't3', 1, 'failed', NULL, NULL, 22);"
+    "INSERT INTO releases (id, app_id, version, build_id, user_name, description, commit_id, source_image, digest, image, config_version, formation,"
+    " processes, state, url, created_at) VALUES"
+    " (1, 7, 1, 1, 'anna', 'deploy c1', 'c1', 'r/shop', 'sha256:01', 'r/shop@sha256:01', 1, '{\"web\":1}', '[]', 'superseded', 'http://x', 30),"
+    " (2, 7, 2, 2, 'anna', 'deploy c2', 'c2', 'r/shop', 'sha256:02', 'r/shop@sha256:02', 1, '{\"web\":2}', '[{\"type\":\"web\",\"command\":[\"x\"],\"args\":[],\"default\":true}]',"
+    " 'live', 'http://x', 31);"
+    "UPDATE builds SET release_id = id WHERE id < 3; UPDATE apps SET live_release_id = 2;"
+    "INSERT INTO inventory VALUES (7, 'v1', 'Service', 'n', 'web', 'u', 2);"
+    "INSERT INTO audit VALUES (1, 40, 'anna', 'SHA256:x', '::1', 'shop', 'push', 'main', 0);";
+
+/* A database of the first schema, with rows in each table, is brought to today's: nothing is lost, and work goes on. */
+static void test_upgrade(void **state)
+{
+    struct migration first[2] = { migrations[0], { 0, NULL } }, filled[3] = { migrations[0], { 2, first_rows }, { 0, NULL } };
+    static const char *const tables[] = { "users", "keys", "apps", "access", "config_values", "config_items", "formation", "inventory", "audit" };
+    static const char *const folders[] = { "", "/run", "/logs", "/logs/releases" };
+    struct fixture *f = *state;
+    cleanup_free char *other = xasprintf("%s/upgrade", f->state);
+    struct release_new n = { .app_id = 7, .user = "anna", .description = "set A", .config_version = 0 };
+    int64_t id, version, count;
+    struct release r;
+    struct store *s;
+    struct app a;
+
+    for (size_t i = 0; i < countof(folders); i++) {
+        cleanup_free char *path = xasprintf("%s%s", other, folders[i]);
+
+        OK(path_mkdir(path, 0770, &err));
+    }
+    OK(store_migrate_with(other, first, &err));
+    OK(store_migrate_with(other, filled, &err));
+    OK(store_open_any(other, false, &s, &err));
+    OK(store_exec(s, &err, "PRAGMA user_version = 1", ""));
+    store_close(s);
+    OK(store_migrate(other, &err));
+    OK(store_open(other, false, &s, &err));
+    for (size_t i = 0; i < countof(tables); i++) {
+        cleanup_free char *sql = xasprintf("SELECT count(*) FROM %s", tables[i]);
+
+        assert_int_equal(store_int(s, &count, NULL, sql, ""), 1);
+        if (count != 1)
+            fail_msg("%s has %d rows", tables[i], (int) count);
+    }
+    assert_int_equal(store_int(s, &count, NULL, "SELECT count(*) FROM pragma_foreign_key_check", ""), 1);
+    assert_int_equal(count, 0);
+    OK(apps_get(s, "shop", &a, &err));
+    assert_int_equal(a.live_version, 2);
+    assert_string_equal(a.handle, "shop");
+    app_release(&a);
+    OK(releases_get(s, 1, &r, &err));
+    assert_string_equal(r.image, "r/shop@sha256:01");
+    release_release(&r);
+    OK(releases_create(s, &n, &id, &version, &err));
+    assert_int_equal(version, 3);
+    assert_int_equal(GOT(releases_lease(s, &f->me, &r, &err)), 1);
+    assert_int_equal(r.id, id);
+    assert_string_equal(r.digest, "sha256:02");
+    assert_int_equal(formation_count(&r.formation, "web"), 2);
+    release_release(&r);
+    assert_int_equal(store_int(s, &count, NULL, "SELECT count(*) FROM builds WHERE state = 'failed' AND release_id IS NULL", ""), 1);
+    assert_int_equal(count, 1);
+    store_close(s);
+}
+
 /* Several processes that start at once: one migrates, the others find it done. */
 static void test_migrate_together(void **state)
 {
@@ -179,6 +254,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_migrate, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_damage, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_migrate_together, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_upgrade, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_full, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_transaction, fixture_setup, fixture_teardown),
     };
