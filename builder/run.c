@@ -218,13 +218,14 @@ static int publish_late(struct run *r, struct err *err)
     return 0;
 }
 
-static void say_misplaced(struct work *w)
+static bool say_misplaced(struct work *w)
 {
     cleanup_free char *tree = xasprintf("%s/tree", w->dir);
     cleanup_free char *hint = misplaced(tree, w->build.branch);
 
     if (hint != NULL)
         progress_warn(&w->log, "%s", hint);
+    return hint != NULL;
 }
 
 static int conclude(struct run *r, int *ret_code, struct err *err)
@@ -248,8 +249,9 @@ static int conclude(struct run *r, int *ret_code, struct err *err)
     if (code == 0)
         return publish_late(r, err);
     *ret_code = pack_reason(&r->seen, code, why, sizeof(why));
-    if (r->seen.status == PACK_NOTHING_DETECTED)
-        say_misplaced(r->w);
+    /* What else buildpacks go by need not be told to who has it. */
+    if (r->seen.status == PACK_NOTHING_DETECTED && say_misplaced(r->w))
+        return err_set(err, ERR_FAILED, "no buildpack fits this tree (nothing was detected); see the line about it above");
     return err_set(err, ERR_FAILED, "%s", why);
 }
 

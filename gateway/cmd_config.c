@@ -117,6 +117,23 @@ static int show_changed(struct command_ctx *c, const struct changes *s, int64_t 
                                   show_json_text(made->url)));
 }
 
+/* Nothing is live, and the newest release has failed: perhaps for want of what is being set. */
+static bool first_failed(struct command_ctx *c)
+{
+    struct release *v = NULL;
+    bool failed = false;
+    size_t n = 0;
+
+    if (c->app.live_release_id != 0 || releases_list(c->store, c->app.id, 1, &v, &n, NULL) != 0)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        failed = v[i].state == RELEASE_FAILED;
+        release_release(&v[i]);
+    }
+    free(v);
+    return failed;
+}
+
 int changes_do(struct command_ctx *c, const struct changes *s, bool set, struct err *err)
 {
     cleanup_free char *names = show_words(&s->names, NAMES_SAID);
@@ -146,7 +163,8 @@ int changes_do(struct command_ctx *c, const struct changes *s, bool set, struct 
         (void) io_outf(c->io, "Nothing to do: %s has that config already (version %lld)\n", c->app.name,
                        (long long) version);
     else if (made.id == 0)
-        (void) io_outf(c->io, "%s %s... done; used from the next release on\n", set ? "Setting" : "Unsetting", names);
+        (void) io_outf(c->io, "%s %s... done; used from the next release on%s%s\n", set ? "Setting" : "Unsetting", names,
+                       first_failed(c) ? ", which is made by a push or by: releases:retry " : "", first_failed(c) ? c->app.name : "");
     free(made.url);
     return 0;
 }

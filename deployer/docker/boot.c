@@ -99,6 +99,8 @@ static char *failure_text(const struct boot *b, const struct boot_instance *i, i
         return xasprintf("%s ran out of memory (limit %s)", i->process, b->memory_limit);
     if (n >= b->max_crashes) {
         how = container_exit_text(i->exit_code);
+        if (i->exit_code == 0)
+            return xasprintf("%s ended by itself (%s), where it must go on", i->process, how);
         return n == 1 ? xasprintf("%s crashed (%s)", i->process, how)
                       : xasprintf("%s crashed %d times (%s)", i->process, n, how);
     }

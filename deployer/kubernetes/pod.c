@@ -356,8 +356,9 @@ enum pod_trouble pod_judge(const struct pod *p, int max_restarts, int boot_limit
         }
         if (crashes >= max_restarts) {
             how = exit_text(e);
-            *ret_why = crashes == 1 ? xasprintf("crashed (%s)", how)
-                                    : xasprintf("crashed %d times (%s)", crashes, how);
+            *ret_why = strcmp(how, "exit 0") == 0 ? xasprintf("ended by itself (%s), where it must go on", how)
+                       : crashes == 1             ? xasprintf("crashed (%s)", how)
+                                                  : xasprintf("crashed %d times (%s)", crashes, how);
             return POD_HOPELESS;
         }
     }

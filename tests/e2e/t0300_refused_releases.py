@@ -28,6 +28,14 @@ def test_rollout_past_its_time():
         unchanged(repo)
 
 
+def test_ends_by_itself():
+    """an app that does its work and ends is refused as what it is, not as a crash"""
+    repo = new_app("one")
+    repo.commit("ends", {"Procfile": "web: echo done\n"})
+    refused(repo.push(), "done", "v2 failed: web ended by itself (exit 0), where it must go on", "v1 is still live")
+    unchanged(repo)
+
+
 def test_out_of_memory():
     """an app that needs more memory than it may have is refused with the limit and its last words"""
     repo = new_app("one")

@@ -58,7 +58,7 @@ def test_failed():
     app = repo.app
     has(check(ssh("logs:failed", app)), "v1 of", "checking")
     has(check(ssh("releases:output", app, "v1")), "checking")
-    check(ssh("config:set", app, "READY=1"))
+    has(check(ssh("config:set", app, "READY=1")), f"which is made by a push or by: releases:retry {app}")
     has(check(ssh("releases:retry", app)), "Retrying v1", "done, v2")
     page(app, "again")
     assert repo.remote_refs().get("refs/heads/main") == repo.head()

@@ -286,6 +286,14 @@ static void expect_failure(const char *why)
     assert_string_equal(failure.why, why);
 }
 
+static void test_ended(void **state)
+{
+    (void) state;
+    boot_expect(&boot, "a", "web", 1, "10.0.0.2");
+    status("a", CONTAINER_RESTARTING, 2, 0, 100);
+    expect_failure("web ended by itself (exit 0), where it must go on");
+}
+
 static void test_out_of_memory(void **state)
 {
     (void) state;
@@ -372,7 +380,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         PLAN(test_first), PLAN(test_lost), PLAN(test_replace), PLAN(test_same), PLAN(test_scale), PLAN(test_stopped), PLAN(test_go_on),
-        PLAN(test_draining), PLAN(test_restart), PLAN(test_foreign), BOOT(test_up), BOOT(test_crash),
+        PLAN(test_draining), PLAN(test_restart), PLAN(test_foreign), BOOT(test_up), BOOT(test_crash), BOOT(test_ended),
         BOOT(test_out_of_memory), BOOT(test_own_checks), BOOT(test_removed), BOOT(test_stopped_by_hand), BOOT(test_not_started),
         BOOT(test_silent), BOOT(test_overdue),
     };

@@ -178,6 +178,12 @@ static void test_crashes(void **state)
     assert_string_equal(f.why, "web crashed 2 times (SIGSEGV)");
     assert_true(f.previous);
     rollout_failure_release(&f);
+    feed_pod(r, with_container(pod("w", "web", "new"), 2, false,
+                               "{\"state\":{\"running\":{}},\"lastState\":{\"terminated\":{\"exitCode\":0}}}"),
+             0);
+    assert_int_equal(judge(r, 0, &f), ROLLOUT_FAILED);
+    assert_string_equal(f.why, "web ended by itself (exit 0), where it must go on");
+    rollout_failure_release(&f);
     rollout_free(r);
 }
 
