@@ -98,6 +98,13 @@ const struct conf_setting conf_settings[] = {
       "Output of one build that is kept and shown." },
     { "build", "build_disk", CONF_SIZE, AT(build_disk), "1G", NULL, 0, 1024 * G,
       "Space that must be free on the state folder's disk before a build begins." },
+    { "build", "build_memory", CONF_SIZE, AT(build_memory), "0", NULL, 0, 1024 * G,
+      "Memory that one build may use, swap included; one that uses more is ended. 0: three quarters of the machine's memory, divided "
+      "by the builds that may run at a time (builders)." },
+    { "build", "build_cpu_shares", CONF_INT, AT(build_cpu_shares), "128", NULL, 2, 262144,
+      "Weight of a build where all CPUs are busy. An app's process has 1024; a build alone has all CPUs whatever it is." },
+    { "build", "build_pids", CONF_INT, AT(build_pids), "4096", NULL, 64, 4194304,
+      "Processes and threads at a time of one build." },
 
     { "registry", "host", CONF_STRING, AT(registry), "", NULL, 0, 0,
       "Registry into which builds are published: HOST[:PORT][/PREFIX]. It must be set. Two servers must not have the same: "

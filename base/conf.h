@@ -64,6 +64,9 @@ struct conf {
     long long build_timeout;
     long long build_output;   /* bytes of log */
     long long build_disk;     /* bytes that must be free in the spool before a build begins */
+    long long build_memory;   /* bytes of each build container; 0: a share of the machine's */
+    long long build_cpu_shares;
+    long long build_pids;
     char *build_switch;       /* pack, none: none accepts pushes without building (measuring the receive side) */
     /* [registry] the build registry; [release-registry] the one that the target pulls from */
     char *registry;           /* host[:port][/prefix] */

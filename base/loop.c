@@ -265,6 +265,11 @@ static int wait_ms(const struct loop *l, int timeout_ms)
     return timeout_ms >= 0 && (uint64_t) timeout_ms < left ? timeout_ms : (int) left;
 }
 
+int loop_wait_fd(const struct loop *l)
+{
+    return l->epoll;
+}
+
 int loop_once(struct loop *l, int timeout_ms, struct err *err)
 {
     struct epoll_event events[EVENTS_MAX];

@@ -47,6 +47,10 @@ void loop_quit(struct loop *l, int code);
 /* One round: waits at most timeout_ms (-1: until something happens) and dispatches. 0, or -1. */
 int loop_once(struct loop *l, int timeout_ms, struct err *err);
 
+/* The loop as a descriptor, readable where loop_once has something to do: for a wait that watches other things besides.
+ * Timers are not in it. It stays the loop's. */
+int loop_wait_fd(const struct loop *l);
+
 /* Milliseconds of CLOCK_MONOTONIC. */
 uint64_t loop_now(void);
 

@@ -4,6 +4,7 @@
 
 #include "base/http.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/vec.h"
 
@@ -11,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BASE "http://docker" /* the host is not looked up: the socket is the address */
 #define ANSWER_MAX (64 * 1024 * 1024) /* a list of some thousand images with buildpacks' labels */
 #define REMOVE_MS 60000 /* an engine under load takes its time to stop a container */
 
@@ -91,10 +91,46 @@ static int ask(struct docker *d, const char *method, const char *url, json_t **r
     return send_body(d, method, url, &none, ret, err);
 }
 
+struct http *docker_http(struct docker *d)
+{
+    return d->http;
+}
+
+int docker_memory(struct docker *d, int64_t *ret, struct err *err)
+{
+    json_t *info = NULL;
+
+    if (ask(d, "GET", DOCKER_BASE "/info", &info, err) != 0)
+        return -1;
+    *ret = json_int(info, "MemTotal", 0);
+    json_decref(info);
+    return *ret > 0 ? 0 : err_set(err, ERR_FAILED, "the Docker engine does not say how much memory its machine has");
+}
+
+int docker_update(struct docker *d, const char *id, const json_t *limits, struct err *err)
+{
+    cleanup_free char *url = xasprintf(DOCKER_BASE "/containers/%s/update", id), *text = json_text(limits);
+    struct body body = { "application/json", text, strlen(text) };
+    json_t *answer = NULL, *warning;
+    struct err why = ERR_INIT;
+    size_t i;
+
+    if (send_body(d, "POST", url, &body, &answer, &why) != 0) {
+        if (why.code == ERR_NOT_FOUND || why.code == ERR_BUSY)
+            return 0;
+        *err = why;
+        return err_wrap(err, "limiting the container %.12s", id);
+    }
+    json_array_foreach(json_object_get(answer, "Warnings"), i, warning)
+        log_warn("the Docker engine, limiting the container %.12s: %s", id, json_string_value(warning));
+    json_decref(answer);
+    return 0;
+}
+
 int docker_image_id(struct docker *d, const char *name, char ret[DIGEST_SIZE], struct err *err)
 {
     cleanup_free char *escaped = http_escape(name);
-    cleanup_free char *url = xasprintf(BASE "/images/%s/json", escaped);
+    cleanup_free char *url = xasprintf(DOCKER_BASE "/images/%s/json", escaped);
     json_t *j = NULL;
     const char *id;
     int rc = 0;
@@ -114,9 +150,9 @@ int docker_usage(struct docker *d, char **ret_root, json_t **ret, struct err *er
 {
     json_t *info = NULL;
 
-    if (ask(d, "GET", BASE "/info", &info, err) != 0)
+    if (ask(d, "GET", DOCKER_BASE "/info", &info, err) != 0)
         return -1;
-    if (ask(d, "GET", BASE "/system/df", ret, err) != 0) {
+    if (ask(d, "GET", DOCKER_BASE "/system/df", ret, err) != 0) {
         json_decref(info);
         return -1;
     }
@@ -181,7 +217,7 @@ static void add_volumes(const json_t *c, struct vec *volumes)
 static int remove_one(struct docker *d, const char *kind, const char *name, struct err *err)
 {
     cleanup_free char *escaped = http_escape(name);
-    cleanup_free char *url = xasprintf(BASE "/%s/%s?force=1", kind, escaped);
+    cleanup_free char *url = xasprintf(DOCKER_BASE "/%s/%s?force=1", kind, escaped);
     struct err why = ERR_INIT;
 
     if (ask(d, "DELETE", url, NULL, &why) == 0 || why.code == ERR_NOT_FOUND)
@@ -193,7 +229,7 @@ static int remove_one(struct docker *d, const char *kind, const char *name, stru
 
 static int remove_container(struct docker *d, const char *id, struct err *err)
 {
-    cleanup_free char *url = xasprintf(BASE "/containers/%s/wait?condition=removed", id);
+    cleanup_free char *url = xasprintf(DOCKER_BASE "/containers/%s/wait?condition=removed", id);
     struct err why = ERR_INIT;
 
     if (remove_one(d, "containers", id, &why) == 0)
@@ -212,15 +248,13 @@ int docker_volume_remove(struct docker *d, const char *name, struct err *err)
     return remove_one(d, "volumes", name, err);
 }
 
-int docker_clear(struct docker *d, const char *dir, const char *tag, struct err *err)
+int docker_own(struct docker *d, const char *dir, const char *tag, struct vec *volumes, struct vec *ret, struct err *err)
 {
-    cleanup_vec struct vec volumes = VEC_INIT, ids = VEC_INIT;
     json_t *list = NULL, *c;
     size_t i;
-    int rc = 0;
 
     /* %7B…: {"label":["author=pack"]} */
-    if (ask(d, "GET", BASE "/containers/json?all=1&filters=%7B%22label%22%3A%5B%22author%3Dpack%22%5D%7D", &list,
+    if (ask(d, "GET", DOCKER_BASE "/containers/json?all=1&filters=%7B%22label%22%3A%5B%22author%3Dpack%22%5D%7D", &list,
             err) != 0)
         return -1;
     /* Twice: the first round learns the volumes from those that the second may recognize by them only. */
@@ -228,14 +262,23 @@ int docker_clear(struct docker *d, const char *dir, const char *tag, struct err 
         json_array_foreach(list, i, c) {
             const char *id = json_str(c, "Id", "");
 
-            if (*id == '\0' || !belongs(c, dir, tag, &volumes))
+            if (*id == '\0' || !belongs(c, dir, tag, volumes))
                 continue;
-            add_volumes(c, &volumes);
-            if (!vec_has(&ids, id))
-                vec_add(&ids, id);
+            add_volumes(c, volumes);
+            if (!vec_has(ret, id))
+                vec_add(ret, id);
         }
     }
     json_decref(list);
+    return 0;
+}
+
+int docker_clear(struct docker *d, const char *dir, const char *tag, struct err *err)
+{
+    cleanup_vec struct vec volumes = VEC_INIT, ids = VEC_INIT;
+    size_t i;
+    int rc = docker_own(d, dir, tag, &volumes, &ids, err);
+
     for (i = 0; i < ids.n && rc == 0; i++)
         rc = remove_container(d, ids.v[i], err);
     for (i = 0; i < volumes.n && rc == 0; i++)
@@ -277,7 +320,7 @@ static char *container_create(struct docker *d, const char *image, struct err *e
     char *id = NULL;
 
     json_decref(o);
-    if (send_body(d, "POST", BASE "/containers/create", &body, &answer, err) == 0) {
+    if (send_body(d, "POST", DOCKER_BASE "/containers/create", &body, &answer, err) == 0) {
         id = http_escape(json_str(answer, "Id", ""));
         json_decref(answer);
     }
@@ -301,8 +344,8 @@ int docker_image_add_file(struct docker *d, const char *base, const char *path, 
     tar_file(&tar, path + 1, data, n);
     body.data = buf_str(&tar);
     body.n = buf_len(&tar);
-    put = xasprintf(BASE "/containers/%s/archive?path=%%2F", id);
-    commit = xasprintf(BASE "/commit?container=%s&repo=%s&tag=%s", id, repo, tag);
+    put = xasprintf(DOCKER_BASE "/containers/%s/archive?path=%%2F", id);
+    commit = xasprintf(DOCKER_BASE "/commit?container=%s&repo=%s&tag=%s", id, repo, tag);
     rc = send_body(d, "PUT", put, &body, NULL, err);
     if (rc == 0)
         rc = ask(d, "POST", commit, NULL, err);

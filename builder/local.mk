@@ -5,6 +5,7 @@ builder_libbuilder_a_CFLAGS = $(AM_CFLAGS) $(GIT2_CFLAGS) $(JANSSON_CFLAGS) $(SO
 builder_libbuilder_a_SOURCES = \
     builder/builder.h \
     builder/cache.c builder/cache.h \
+    builder/caps.c builder/caps.h \
     builder/dispatcher.c \
     builder/docker.c builder/docker.h \
     builder/errand.c \

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/spawn.h"
+#include "builder/caps.h"
 #include "builder/misplaced.h"
 #include "builder/output.h"
 #include "builder/pack.h"
@@ -34,6 +35,7 @@ struct run {
     int status;
     bool told_to_end;
     uint64_t kill_at;           /* loop_now(); 0: not, or done */
+    struct caps *caps;          /* NULL: the engine could not be watched */
     struct output output;
     struct pack_seen seen;
 };
@@ -156,6 +158,21 @@ static int start(struct run *r, struct err *err)
     return 0;
 }
 
+/* One round: of what the loop watches, and of the build's containers. */
+static int wait_once(struct run *r, int ms, struct err *err)
+{
+    struct err why = ERR_INIT;
+
+    if (r->caps == NULL)
+        return loop_once(r->w->loop, ms, err);
+    if (caps_wait(r->caps, ms, loop_wait_fd(r->w->loop), &why) != 0) {
+        log_warn("this build goes on without limits of memory, CPU and processes: %s", why.msg);
+        caps_close(r->caps);
+        r->caps = NULL;
+    }
+    return loop_once(r->w->loop, 0, err);
+}
+
 /* Waits for pack's end. The first reason not to go on ends it. */
 static int wait_for_pack(struct run *r, struct err *err)
 {
@@ -170,7 +187,7 @@ static int wait_for_pack(struct run *r, struct err *err)
 
             ms = left < ms ? left : ms;
         }
-        if (loop_once(w->loop, ms, err) != 0)
+        if (wait_once(r, ms, err) != 0)
             return -1;
         if (r->readable)
             (void) read_some(r);
@@ -249,10 +266,32 @@ static int conclude(struct run *r, int *ret_code, struct err *err)
     if (code == 0)
         return publish_late(r, err);
     *ret_code = pack_reason(&r->seen, code, why, sizeof(why));
+    if (r->caps != NULL && caps_exceeded(r->caps)) {
+        cleanup_free char *limit = conf_format(CONF_SIZE, caps_memory(r->caps));
+
+        return err_set(err, ERR_FAILED, "the build was killed: it used more than %s of memory, the limit (build_memory)",
+                       limit);
+    }
     /* What else buildpacks go by need not be told to who has it. */
     if (r->seen.status == PACK_NOTHING_DETECTED && say_misplaced(r->w))
         return err_set(err, ERR_FAILED, "no buildpack fits this tree (nothing was detected); see the line about it above");
     return err_set(err, ERR_FAILED, "%s", why);
+}
+
+static void open_caps(struct run *r)
+{
+    const struct work *w = r->w;
+    cleanup_free char *tag = xasprintf("%s:%s", w->image, w->tag);
+    struct caps_limits limits = { w->conf->build_memory, w->conf->build_cpu_shares, w->conf->build_pids };
+    struct err why = ERR_INIT;
+    int64_t machine = 0;
+
+    if (limits.memory == 0 && docker_memory(w->docker, &machine, &why) == 0)
+        limits.memory = caps_default_memory(machine, w->conf->builders);
+    if (limits.memory != 0)
+        r->caps = caps_open(w->docker, &limits, w->dir, tag, &why);
+    if (r->caps == NULL)
+        log_warn("this build has no limits of memory, CPU and processes: %s", why.msg);
 }
 
 int work_run_pack(struct work *w, int *ret_code, struct err *err)
@@ -267,6 +306,7 @@ int work_run_pack(struct work *w, int *ret_code, struct err *err)
         if (w->vars.v[i].build)
             output_mask(&r.output, w->vars.v[i].value, w->vars.v[i].value_len);
     }
+    open_caps(&r);
     if (start(&r, err) == 0) {
         child = loop_child(w->loop, r.pid, on_exit_of_pack, &r, err);
         if (child != NULL)
@@ -281,6 +321,7 @@ int work_run_pack(struct work *w, int *ret_code, struct err *err)
         clear(&r);
     }
     loop_remove(r.out_source);
+    caps_close(r.caps);
     cleanup_close_p(&r.out);
     output_release(&r.output);
     return rc;

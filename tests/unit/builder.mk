@@ -1,10 +1,12 @@
 # Unit tests and fuzz mains of builder/.
-builder_tests = tests/unit/test_image_processes tests/unit/test_misplaced tests/unit/test_output tests/unit/test_pack \
-    tests/unit/test_procfile tests/unit/test_tree
+builder_tests = tests/unit/test_caps tests/unit/test_image_processes tests/unit/test_misplaced tests/unit/test_output \
+    tests/unit/test_pack tests/unit/test_procfile tests/unit/test_tree
 check_PROGRAMS += $(builder_tests)
 TESTS += $(builder_tests)
 builder_test_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS) $(GIT2_CFLAGS) $(SODIUM_CFLAGS)
 builder_test_ldadd = builder/libbuilder.a sql/libsql.a base/libbase.a $(LIBS_ALL) $(CMOCKA_LIBS)
+tests_unit_test_caps_CFLAGS = $(builder_test_cflags)
+tests_unit_test_caps_LDADD = $(builder_test_ldadd)
 tests_unit_test_image_processes_CFLAGS = $(builder_test_cflags)
 tests_unit_test_image_processes_LDADD = $(builder_test_ldadd)
 tests_unit_test_misplaced_CFLAGS = $(builder_test_cflags)
