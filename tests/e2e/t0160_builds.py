@@ -1,8 +1,9 @@
-"""Builds by the real pack: limits, cancel, a server that stops, the pushed project.toml; and what an operator sees of them."""
+"""Builds by the real pack: limits of time, output and memory, cancel, a server that stops, the pushed project.toml; and what an operator sees of them."""
 
 import json
 import os
 import signal
+import threading
 
 import harness
 from harness import ENV, Repo, Server, check, has, hello, new_name, page, refused, run, ssh, until
@@ -57,6 +58,54 @@ def test_no_room():
         repo.commit("first", hello("one"))
         r = refused(repo.push(), "MiB free; a build needs", "build_disk")
         assert "DETECTING" not in r.all
+
+
+def limits(app):
+    """Memory, swap included, CPU weight and processes of the containers that the app's build has now."""
+    docker = {"DOCKER_HOST": "unix:///var/run/docker.sock"}
+    seen = json.loads(run(["docker", "inspect", *(name.removeprefix("/") for name in containers(app))], env=docker).out or "[]")
+    return {tuple(c["HostConfig"][name] for name in ("Memory", "MemorySwap", "CpuShares", "PidsLimit")) for c in seen}
+
+
+def test_memory():
+    """a build that uses more memory than is allowed is refused with that reason, while a neighbour's push goes live; either way of building"""
+    greedy = building("python3 -c 'x = [b\"x\" * (1 << 20) for i in range(1 << 10)]' || exit 3")
+    for trusted in ("yes", "no"):
+        with Server(build__build_memory="256M", build__trust_builder=trusted):
+            repo, neighbour, pushed = Repo(new_name()), Repo(new_name()), []
+            neighbour.commit("first", hello("beside"))
+            other = threading.Thread(target=lambda: pushed.append(neighbour.push()))
+            repo.commit("greedy", greedy)
+            other.start()
+            r = refused(repo.push(), "the build was killed: it used more than 256M of memory, the limit (build_memory)")
+            other.join()
+            has(r, "begun")
+            check(pushed[0])
+            page(neighbour.app, "beside")
+            assert repo.remote_refs() == {}
+            no_container(repo.app)
+            assert check(ssh("builds:list", repo.app, "--json")).json()[0]["state"] == "failed"
+            # One that fails by itself has another reason, and one that fits goes live.
+            repo.commit("fails", building("exit 3"))
+            r = refused(repo.push(), "a buildpack failed")
+            assert "killed" not in r.all, repr(r)
+            repo.commit("fine", building("true"))
+            check(repo.push())
+            page(repo.app, "built")
+
+
+def test_weight():
+    """a build's containers have the limits of the settings, without build_memory a share of the machine's memory"""
+    machine = int(check(run(["docker", "info", "-f", "{{.MemTotal}}"], env={"DOCKER_HOST": "unix:///var/run/docker.sock"})).out)
+    with Server(build__build_cpu_shares="77", build__build_pids="999", build__builders="3"):
+        repo = Repo(new_name())
+        repo.commit("slow", building("sleep 1000"))
+        p, reader = push_until(repo, "  begun")
+        memory = machine // 4 * 3 // 3 >> 20 << 20
+        until(lambda: limits(repo.app) == {(memory, memory, 77, 999)})
+        check(ssh("builds:cancel", repo.app))
+        assert p.wait(30) == 1
+        reader.join()
 
 
 def test_cancel():

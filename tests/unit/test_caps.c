@@ -200,7 +200,8 @@ static void test_limited(void **state)
 static void test_not_exceeded(void **state)
 {
     static const struct script s[] = {
-        { LIST, EVENT("create", "first"), EVENT("oom", "other") EVENT("destroy", "first") EVENT("destroy", "second"), 200, false },
+        { LIST, EVENT("create", "first"), EVENT("oom", "other") EVENT("destroy", "first") EVENT("destroy", "second"), 200,
+          false },
         { LIST, EVENT("create", "first"), EVENT("oom", "other") "{\"Action", 200, true },
     };
     struct fake f;
