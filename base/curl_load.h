@@ -10,7 +10,7 @@
 
 #define CURL_SONAME "libcurl.so.4" /* libcurl's ABI since 7.16 */
 
-/* The functions that base/http.c calls, without "curl_". */
+/* The functions that base/http*.c call, without "curl_". */
 #define CURL_FUNCTIONS(X)                                                                          \
     X(global_init_mem)                                                                             \
     X(easy_init) X(easy_cleanup) X(easy_setopt) X(easy_getinfo) X(easy_pause) X(easy_strerror)      \

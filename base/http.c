@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "base/http.h"
+#include "base/http_link.h"
 
 #include "base/curl_load.h"
 #include "base/loop.h"
@@ -11,12 +11,10 @@
 #include <limits.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #define BODY_MAX (1024 * 1024)   /* of a response nobody gave a bound for: any API object fits */
 #define HEADERS_MAX (64 * 1024)  /* of one response; servers themselves allow 8 to 16 KiB */
 #define REDIRECTS_MAX 5L         /* registries redirect once, to their storage */
-#define ISSUER_MAX 256
 #define CONNECT_MS 10000L
 #define REQUEST_MS 30000L
 #define KEEPALIVE_IDLE_S 30L     /* before a middlebox forgets a watch that is silent */
@@ -404,19 +402,16 @@ static void set_headers(struct http_call *c, const struct http_request *q)
     c->headers = curl.slist_append(c->headers, "Expect:");
 }
 
-static CURLcode set_all(struct http_call *c, const struct http_request *q)
+/* What requests and bare connections have in common. */
+static CURLcode set_common(struct http_call *c, const char *url)
 {
     const struct http *h = c->http;
-    long timeout = q->timeout_ms == 0 ? REQUEST_MS : q->timeout_ms;
-    cleanup_free char *url = server_name_url(c, q->url);
+    cleanup_free char *real = server_name_url(c, url);
     CURLcode rc = CURLE_OK;
 
-    set_headers(c, q);
-    SET(URL, url);
-    SET(HTTPHEADER, c->headers);
+    SET(URL, real);
     if (c->connect_to != NULL)
         SET(CONNECT_TO, c->connect_to);
-    SET(PRIVATE, c);
     SET(ERRORBUFFER, c->reason);
     SET(NOSIGNAL, 1L);
     SET(USERAGENT, "slipway/" PACKAGE_VERSION);
@@ -425,6 +420,21 @@ static CURLcode set_all(struct http_call *c, const struct http_request *q)
     SET(TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
     SET(TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
     SET(CONNECTTIMEOUT_MS, h->connect_timeout_ms);
+    if (h->unix_socket != NULL) {
+        SET(UNIX_SOCKET_PATH, h->unix_socket);
+        SET(PROXY, "");
+    }
+    return rc == CURLE_OK ? set_tls(c) : rc;
+}
+
+static CURLcode set_all(struct http_call *c, const struct http_request *q)
+{
+    long timeout = q->timeout_ms == 0 ? REQUEST_MS : q->timeout_ms;
+    CURLcode rc = set_common(c, q->url);
+
+    set_headers(c, q);
+    SET(HTTPHEADER, c->headers);
+    SET(PRIVATE, c);
     if (timeout > 0)
         SET(TIMEOUT_MS, timeout);
     if (q->stall_ms > 0) {
@@ -436,16 +446,10 @@ static CURLcode set_all(struct http_call *c, const struct http_request *q)
         SET(MAXREDIRS, REDIRECTS_MAX);
         SET(REDIR_PROTOCOLS_STR, is_https(q->url) ? "https" : "http,https");
     }
-    if (h->unix_socket != NULL) {
-        SET(UNIX_SOCKET_PATH, h->unix_socket);
-        SET(PROXY, "");
-    }
     SET(HEADERFUNCTION, on_header);
     SET(HEADERDATA, c);
     SET(WRITEFUNCTION, on_body);
     SET(WRITEDATA, c);
-    if (rc == CURLE_OK)
-        rc = set_tls(c);
     if (rc == CURLE_OK)
         rc = set_body(c, q);
     return rc;
@@ -588,44 +592,26 @@ struct http_link {
 
 static CURLcode set_link(struct http_call *c, const char *url)
 {
-    const struct http *h = c->http;
-    cleanup_free char *real = server_name_url(c, url);
-    CURLcode rc = CURLE_OK;
+    CURLcode rc = set_common(c, url);
 
-    SET(URL, real);
-    if (c->connect_to != NULL)
-        SET(CONNECT_TO, c->connect_to);
     SET(CONNECT_ONLY, 1L);
     SET(HTTPPROXYTUNNEL, 1L);
-    SET(ERRORBUFFER, c->reason);
-    SET(NOSIGNAL, 1L);
-    SET(USERAGENT, "slipway/" PACKAGE_VERSION);
-    SET(PROTOCOLS_STR, "http,https");
-    SET(TCP_KEEPALIVE, 1L);
-    SET(TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
-    SET(TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
-    SET(CONNECTTIMEOUT_MS, h->connect_timeout_ms);
-    if (h->unix_socket != NULL) {
-        SET(UNIX_SOCKET_PATH, h->unix_socket);
-        SET(PROXY, "");
-    }
-    if (rc == CURLE_OK)
-        rc = set_tls(c);
     SET(HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
     return rc;
 }
 
-static int link_error(const struct http_call *c, CURLcode rc, struct err *err)
+int http_link_failed(const struct http_link *l, CURLcode rc, struct err *err)
 {
+    const struct http_call *c = l->call;
+
     return err_set(err, ERR_DOWN, "%s: %s", c->host,
                    c->reason[0] != '\0' ? c->reason : curl.easy_strerror(rc));
 }
 
-struct http_link *http_link_open(struct http *h, const char *url, struct err *err)
+struct http_link *http_link_new(struct http *h, const char *url, struct err *err)
 {
     struct http_link *l = xcalloc(1, sizeof(*l));
     struct http_call *c = xcalloc(1, sizeof(*c));
-    curl_socket_t fd = CURL_SOCKET_BAD;
     CURLcode rc;
 
     l->call = c;
@@ -634,11 +620,35 @@ struct http_link *http_link_open(struct http *h, const char *url, struct err *er
     c->easy = curl.easy_init();
     rc = c->easy != NULL ? set_link(c, url) : CURLE_FAILED_INIT;
     if (rc == CURLE_OK)
-        rc = curl.easy_perform(c->easy);
+        return l;
+    (void) http_link_failed(l, rc, err);
+    http_link_close(l);
+    return NULL;
+}
+
+CURL *http_link_easy(const struct http_link *l)
+{
+    return l->call->easy;
+}
+
+const char *http_link_peer(const struct http_link *l)
+{
+    return l->call->host;
+}
+
+struct http_link *http_link_open(struct http *h, const char *url, struct err *err)
+{
+    struct http_link *l = http_link_new(h, url, err);
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    CURLcode rc;
+
+    if (l == NULL)
+        return NULL;
+    rc = curl.easy_perform(l->call->easy);
     if (rc == CURLE_OK)
-        rc = curl.easy_getinfo(c->easy, CURLINFO_ACTIVESOCKET, &fd);
+        rc = curl.easy_getinfo(l->call->easy, CURLINFO_ACTIVESOCKET, &fd);
     if (rc != CURLE_OK || fd == CURL_SOCKET_BAD) {
-        (void) link_error(c, rc, err);
+        (void) http_link_failed(l, rc, err);
         http_link_close(l);
         return NULL;
     }
@@ -666,7 +676,7 @@ long http_link_recv(struct http_link *l, void *data, size_t n, struct err *err)
 
     if (rc == CURLE_AGAIN)
         return HTTP_AGAIN;
-    return rc == CURLE_OK ? (long) got : link_error(l->call, rc, err);
+    return rc == CURLE_OK ? (long) got : http_link_failed(l, rc, err);
 }
 
 long http_link_send(struct http_link *l, const void *data, size_t n, struct err *err)
@@ -676,75 +686,5 @@ long http_link_send(struct http_link *l, const void *data, size_t n, struct err 
 
     if (rc == CURLE_AGAIN || (rc == CURLE_OK && sent == 0))
         return HTTP_AGAIN;
-    return rc == CURLE_OK ? (long) sent : link_error(l->call, rc, err);
-}
-
-/* --- certificates */
-
-/* "Nov 28 12:30:57 2026 GMT", as OpenSSL prints it; -1: not so. */
-static int64_t certificate_time(const char *text)
-{
-    struct tm tm = { 0 };
-    const char *end = strptime(text, "%b %d %H:%M:%S %Y GMT", &tm);
-
-    return end != NULL && *end == '\0' ? (int64_t) timegm(&tm) * 1000 : -1;
-}
-
-/* The value of a "Name:value" line, or NULL. */
-static const char *certificate_field(const struct curl_slist *lines, const char *name)
-{
-    size_t n = strlen(name);
-
-    for (; lines != NULL; lines = lines->next)
-        if (strncmp(lines->data, name, n) == 0 && lines->data[n] == ':')
-            return lines->data + n + 1;
-    return NULL;
-}
-
-static int certificate_read(struct http_call *c, struct http_certificate *ret, struct err *err)
-{
-    struct curl_certinfo *info = NULL;
-    const char *issuer, *from, *to;
-
-    if (curl.easy_getinfo(c->easy, CURLINFO_CERTINFO, &info) != CURLE_OK || info == NULL || info->num_of_certs < 1)
-        return err_set(err, ERR_FAILED, "%s: this libcurl tells nothing of certificates", c->host);
-    issuer = certificate_field(info->certinfo[0], "Issuer");
-    from = certificate_field(info->certinfo[0], "Start date");
-    to = certificate_field(info->certinfo[0], "Expire date");
-    if (issuer == NULL || from == NULL || to == NULL || certificate_time(from) < 0 || certificate_time(to) < 0)
-        return err_set(err, ERR_FAILED, "%s: the certificate can't be read", c->host);
-    ret->not_before = certificate_time(from);
-    ret->not_after = certificate_time(to);
-    ret->issuer = text_plain(issuer, ISSUER_MAX);
-    return 0;
-}
-
-int http_certificate_get(struct http *h, const char *url, struct http_certificate *ret, struct err *err)
-{
-    struct http_call *c = xcalloc(1, sizeof(*c));
-    CURLcode rc;
-    int result;
-
-    c->http = h;
-    c->host = peer_name(h, url);
-    c->easy = curl.easy_init();
-    rc = c->easy != NULL ? set_link(c, url) : CURLE_FAILED_INIT;
-    SET(PROXY, "");
-    SET(CERTINFO, 1L);
-    SET(SSL_VERIFYPEER, 0L); /* it is only looked at */
-    SET(SSL_VERIFYHOST, 0L);
-    if (rc == CURLE_OK)
-        rc = curl.easy_perform(c->easy);
-    if (rc == CURLE_SSL_CONNECT_ERROR)
-        result = err_set(err, ERR_NOT_FOUND, "%s shows no certificate for that name", c->host);
-    else
-        result = rc == CURLE_OK ? certificate_read(c, ret, err) : link_error(c, rc, err);
-    call_free(c);
-    return result;
-}
-
-void http_certificate_release(struct http_certificate *c)
-{
-    free(c->issuer);
-    memset(c, 0, sizeof(*c));
+    return rc == CURLE_OK ? (long) sent : http_link_failed(l, rc, err);
 }

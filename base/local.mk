@@ -13,7 +13,7 @@ base_libbase_a_SOURCES = \
     base/digest.c base/digest.h \
     base/docker_auth.c base/docker_auth.h \
     base/err.c base/err.h \
-    base/http.c base/http.h \
+    base/http.c base/http_certificate.c base/http.h base/http_link.h \
     base/image_file.c base/image_file.h \
     base/image_ref.c base/image_ref.h \
     base/ipc.c base/ipc.h \
