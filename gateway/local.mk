@@ -27,7 +27,7 @@ gateway_libgateway_a_SOURCES = \
     gateway/image_load.c gateway/image_load.h \
     gateway/image_manifest.c gateway/image_manifest.h \
     gateway/indexpack.c \
-    gateway/listener.c \
+    gateway/listener.c gateway/listener_sessions.c gateway/listener_waiting.c gateway/listener.h \
     gateway/live.h \
     gateway/pktline.c gateway/pktline.h \
     gateway/plan.c gateway/plan.h gateway/plan_diff.c gateway/plan_diff.h \
