@@ -174,7 +174,8 @@ const struct conf_setting conf_settings[] = {
       "Serve HTTPS with certificates that Caddy gets by itself; the domain must lead to this machine." },
     { "docker", "acme_directory", CONF_STRING, AT(acme_directory), "", NULL, 0, 0,
       "Directory URL of the ACME server that Caddy gets the certificates from: your own, or a public one for tries. Empty: "
-      "Let's Encrypt, and ZeroSSL where that fails. Names below localhost have certificates of Caddy's own authority." },
+      "Let's Encrypt, and ZeroSSL where that fails. Its certificates must be good for an hour at least: Caddy looks every 10 "
+      "minutes for those in their last third. Names below localhost have certificates of Caddy's own authority." },
     { "docker", "acme_ca", CONF_PATH, AT(acme_ca), "", NULL, 0, 0,
       "PEM file with the certificate authority of the ACME server's own address. Empty: the system's." },
     { "docker", "acme_email", CONF_STRING, AT(acme_email), "", NULL, 0, 0,

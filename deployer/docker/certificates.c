@@ -36,6 +36,11 @@ json_t *issuance_log(const struct conf *c)
 #define MSG_END "could not get certificate from issuer"
 /* Caddy was stopped, or got a new configuration and asks again. */
 #define ERROR_CANCELED "context canceled"
+/* RFC 8555 section 6.7: the server has lost its accounts. Caddy goes on with the one that it has kept, before 2.8 for
+ * ever (github.com/caddyserver/certmagic/pull/269). */
+#define ERROR_FORGOTTEN "urn:ietf:params:acme:error:accountDoesNotExist"
+#define WHY_FORGOTTEN "the ACME server does not know Caddy's account any more; remove the folder run/docker/caddy/acme in the " \
+    "server's state folder, and Caddy makes another account when it tries again"
 
 static bool is_challenge(const json_t *doc)
 {
@@ -61,13 +66,13 @@ static size_t line_length(const char *text, size_t n)
     return end != NULL ? (size_t) (end - text) : n;
 }
 
-/* "http-01: connection refused" of a challenge; of anything else, the error alone. */
+/* "http-01: connection refused" of a challenge; of anything else, the error alone, or what to do about it. */
 static char *failure_text(const json_t *doc)
 {
     const char *kind = json_str(doc, "challenge_type", NULL), *error = json_str(doc, "error", "");
     cleanup_free char *text = kind != NULL ? xasprintf("%s: %s", kind, error) : xstrdup(error);
 
-    return text_plain(text, WHY_MAX);
+    return strstr(text, ERROR_FORGOTTEN) != NULL ? xstrdup(WHY_FORGOTTEN) : text_plain(text, WHY_MAX);
 }
 
 bool issuance_failure(const char *text, size_t n, const char *host, int64_t *ret_at, char **ret_why)

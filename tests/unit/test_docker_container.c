@@ -326,6 +326,8 @@ static void test_issuance(void **state)
     static const char later[] =
         CHALLENGE("1", "a.example.com", "http-01", "refused") END("2", "a.example.com", "no solvers available")
         END("9", "a.example.com", "HTTP 429 rateLimited");
+    static const char forgotten[] = END("1795884773.869", "a.example.com", "HTTP 400 urn:ietf:params:acme:error:accountDoesNotExist"
+                                        " - Account https://localhost/my-account/6b not found.");
     cleanup_vec struct vec hosts = VEC_INIT;
     cleanup_free char *cut = xstrndup(log, sizeof(log) - 40);
 
@@ -336,6 +338,9 @@ static void test_issuance(void **state)
     failure_is(log, "c.example.com", NULL, 0);
     failure_is("", "a.example.com", NULL, 0);
     failure_is(later, "a.example.com", "HTTP 429 rateLimited", 9000);
+    failure_is(forgotten, "a.example.com", "the ACME server does not know Caddy's account any more; remove the folder "
+               "run/docker/caddy/acme in the server's state folder, and Caddy makes another account when it tries again",
+               1795884773869);
     issuance_failed_hosts(log, strlen(log), &hosts);
     assert_int_equal(hosts.n, 2);
     assert_string_equal(hosts.v[1], "b.example.com");
