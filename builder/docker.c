@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FREE_TRIES 3 /* the engine may make a container late, for a pack that was ended; not one after another */
 #define ANSWER_MAX (64 * 1024 * 1024) /* a list of some thousand images with buildpacks' labels */
 #define REMOVE_MS 60000 /* an engine under load takes its time to stop a container */
 
@@ -243,9 +244,40 @@ static int remove_container(struct docker *d, const char *id, struct err *err)
     return -1;
 }
 
+int docker_volume_free(struct docker *d, const char *name, struct err *err)
+{
+    cleanup_free char *filters = xasprintf("{\"label\":[\"author=pack\"],\"volume\":[\"%s\"]}", name);
+    cleanup_free char *escaped = http_escape(filters);
+    cleanup_free char *url = xasprintf(DOCKER_BASE "/containers/json?all=1&filters=%s", escaped);
+    json_t *list = NULL, *c;
+    size_t i;
+    int rc = 0;
+
+    if (ask(d, "GET", url, &list, err) != 0)
+        return -1;
+    json_array_foreach(list, i, c) {
+        const char *id = json_str(c, "Id", "");
+
+        if (rc == 0 && *id != '\0')
+            rc = remove_container(d, id, err);
+    }
+    json_decref(list);
+    return rc;
+}
+
 int docker_volume_remove(struct docker *d, const char *name, struct err *err)
 {
-    return remove_one(d, "volumes", name, err);
+    struct err why = ERR_INIT;
+
+    for (int i = 0; i < FREE_TRIES; i++) {
+        err_clear(&why);
+        if (remove_one(d, "volumes", name, &why) == 0)
+            return 0;
+        if (why.code != ERR_BUSY || docker_volume_free(d, name, NULL) != 0)
+            break;
+    }
+    *err = why;
+    return -1;
 }
 
 int docker_own(struct docker *d, const char *dir, const char *tag, struct vec *volumes, struct vec *ret, struct err *err)

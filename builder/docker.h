@@ -27,7 +27,11 @@ int docker_image_id(struct docker *d, const char *name, char ret[DIGEST_SIZE], s
  * frees and decrefs them. */
 int docker_usage(struct docker *d, char **ret_root, json_t **ret, struct err *err);
 
-/* Removes a volume; one that is not there is fine. ERR_BUSY where a container uses it. */
+/* Removes the containers of pack that have this volume (its name: letters, digits, "-"). For who knows that no pack uses it:
+ * the engine makes the container that it was asked for also when the pack that asked has been killed meanwhile. */
+int docker_volume_free(struct docker *d, const char *name, struct err *err);
+
+/* Removes such a volume, and those containers first; one that is not there is fine. ERR_BUSY where somebody else uses it. */
 int docker_volume_remove(struct docker *d, const char *name, struct err *err);
 
 /* Makes the image `to` ("name:tag") out of `base`, which the engine must have, with one more file: path

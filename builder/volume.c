@@ -71,7 +71,7 @@ static int claim(struct work *w, struct err *err)
     if (errands_purge_asked(w->store, w->build.app_id, &purge, err) != 0)
         return -1;
     if (before != NULL && strcmp(before, w->volume) == 0 && !purge)
-        return 0;
+        return docker_volume_free(w->docker, w->volume, err);
     if (before != NULL && docker_volume_remove(w->docker, before, err) != 0)
         return err_wrap(err, "removing %s cache", purge ? "the purged" : "a former app's");
     if (purge && errands_purged(w->store, w->build.app_id, err) != 0)
