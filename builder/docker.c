@@ -244,16 +244,28 @@ static int remove_container(struct docker *d, const char *id, struct err *err)
     return -1;
 }
 
+/* All containers that pack has made, running or not; volume: those that have it, NULL: of any. The caller decrefs *ret. */
+static int pack_containers(struct docker *d, const char *volume, json_t **ret, struct err *err)
+{
+    json_t *filters = json_pack("{s:[s]}", "label", "author=pack");
+    cleanup_free char *text = NULL, *escaped = NULL, *url = NULL;
+
+    if (volume != NULL)
+        (void) json_object_set_new(filters, "volume", json_pack("[s]", volume));
+    text = json_text(filters);
+    json_decref(filters);
+    escaped = http_escape(text);
+    url = xasprintf(DOCKER_BASE "/containers/json?all=1&filters=%s", escaped);
+    return ask(d, "GET", url, ret, err);
+}
+
 int docker_volume_free(struct docker *d, const char *name, struct err *err)
 {
-    cleanup_free char *filters = xasprintf("{\"label\":[\"author=pack\"],\"volume\":[\"%s\"]}", name);
-    cleanup_free char *escaped = http_escape(filters);
-    cleanup_free char *url = xasprintf(DOCKER_BASE "/containers/json?all=1&filters=%s", escaped);
     json_t *list = NULL, *c;
     size_t i;
     int rc = 0;
 
-    if (ask(d, "GET", url, &list, err) != 0)
+    if (pack_containers(d, name, &list, err) != 0)
         return -1;
     json_array_foreach(list, i, c) {
         const char *id = json_str(c, "Id", "");
@@ -285,9 +297,7 @@ int docker_own(struct docker *d, const char *dir, const char *tag, struct vec *v
     json_t *list = NULL, *c;
     size_t i;
 
-    /* %7B…: {"label":["author=pack"]} */
-    if (ask(d, "GET", DOCKER_BASE "/containers/json?all=1&filters=%7B%22label%22%3A%5B%22author%3Dpack%22%5D%7D", &list,
-            err) != 0)
+    if (pack_containers(d, NULL, &list, err) != 0)
         return -1;
     /* Twice: the first round learns the volumes from those that the second may recognize by them only. */
     for (int round = 0; round < 2; round++) {

@@ -53,17 +53,7 @@ check() {
     done
 }
 
-n=0
-# result NAME WRONG: ok where WRONG is empty.
-result() {
-    n=$((n + 1))
-    if [ -z "$2" ]; then
-        echo "ok $n - $1"
-    else
-        echo "not ok $n - $1"
-        sed 's/^/# /' <<<"$2"
-    fi
-}
+. "$top_srcdir/tests/result.sh"
 
 # bad NAME FILE TEXT: the check must find that TEXT is wrong in FILE.
 bad() {

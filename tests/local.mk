@@ -1,5 +1,6 @@
 # Unit tests: tests/unit/test_X.c is a cmocka program that links what X's folder may use.
-EXTRA_DIST += tests/lsan.supp tests/tap.sh tests/daemon.sh tests/layers.sh tests/promises.sh tests/fuzz/replay.sh tests/fuzz/corpus
+EXTRA_DIST += tests/lsan.supp tests/tap.sh tests/daemon.sh tests/layers.sh tests/promises.sh tests/result.sh tests/fuzz/replay.sh \
+    tests/fuzz/corpus
 
 # Fuzz mains: tests/fuzz/fuzz_X.c has LLVMFuzzerTestOneInput. In X's folder's file:
 #     fuzz_mains += tests/fuzz/fuzz_X

@@ -26,17 +26,7 @@ check() {
     done < <(grep '^|' "$1" | grep -vE '^\|(-+\||[^|]*\|([^|]*\|)? tests \|$)')
 }
 
-n=0
-# result NAME WRONG: ok where WRONG is empty.
-result() {
-    n=$((n + 1))
-    if [ -z "$2" ]; then
-        echo "ok $n - $1"
-    else
-        echo "not ok $n - $1"
-        sed 's/^/# /' <<<"$2"
-    fi
-}
+. "$top_srcdir/tests/result.sh"
 
 page=$(mktemp "${TMPDIR:-/tmp}/slipway-promises-XXXXXX")
 trap 'rm -f "$page"' EXIT
