@@ -117,7 +117,8 @@ int docker_update(struct docker *d, const char *id, const json_t *limits, struct
     size_t i;
 
     if (send_body(d, "POST", url, &body, &answer, &why) != 0) {
-        if (why.code == ERR_NOT_FOUND || why.code == ERR_BUSY)
+        /* The engine answers 500 with runc's word for one that has ended, and of whose end it has not heard yet. */
+        if (why.code == ERR_NOT_FOUND || why.code == ERR_BUSY || strstr(why.msg, "cannot update a stopped container") != NULL)
             return 0;
         *err = why;
         return err_wrap(err, "limiting the container %.12s", id);

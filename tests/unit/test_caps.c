@@ -33,6 +33,7 @@ struct script {
     const char *then;   /* events when the test says so; the stream ends behind them where ends is set */
     int status;         /* of an update */
     bool ends;
+    const char *why;    /* the message of a status that isn't 200; NULL: "no" */
 };
 
 struct fake {
@@ -76,7 +77,8 @@ static void serve(struct fake *f, const struct script *s, int fd)
         answer(fd, 200, s->list);
     } else {
         dprintf(f->updates[1], "%.*s %s\n", (int) length, text, end + 4);
-        answer(fd, s->status, s->status == 200 ? "{\"Warnings\":null}" : "{\"message\":\"no\"}");
+        (void) snprintf(text, sizeof(text), "{\"message\":\"%s\"}", s->why != NULL ? s->why : "no");
+        answer(fd, s->status, s->status == 200 ? "{\"Warnings\":null}" : text);
     }
 }
 
@@ -216,17 +218,22 @@ static void test_not_exceeded(void **state)
     }
 }
 
-/* A container that is gone when it is limited is fine; limits that the engine does not take are an error. */
+/* A container that is gone or has ended when it is limited is fine; limits that the engine does not take are an error. */
 static void test_refused(void **state)
 {
-    static const struct script gone = { LIST, EVENT("create", "first"), "", 404, false };
-    static const struct script bad = { LIST, EVENT("create", "first"), "", 400, false };
+    static const struct script gone = { LIST, EVENT("create", "first"), "", 404, false, NULL };
+    static const struct script ended = { LIST, EVENT("create", "first"), "", 500, false,
+                                         "Cannot update container first: cannot update a stopped container: unknown" };
+    static const struct script bad = { LIST, EVENT("create", "first"), "", 400, false, NULL };
     struct err err = ERR_INIT;
     struct fake f;
     char said[1024];
 
     (void) state;
     begin(&f, &gone);
+    wait_for(&f, 2, said, sizeof(said));
+    end(&f);
+    begin(&f, &ended);
     wait_for(&f, 2, said, sizeof(said));
     end(&f);
     begin(&f, &bad);
